@@ -1,0 +1,204 @@
+"""The commands. Thin: each reads its arguments, calls one function, prints what came of it.
+
+Exit codes: 0 done, 2 bad input (one line that names file, row and fix), 130 interrupted (and resumable).
+"""
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from videor2 import __version__
+from videor2.errors import InputError
+
+app = typer.Typer(
+    help="Measure and train video language models whose reasoning agrees with their answer and points at the video.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+train_app = typer.Typer(help="Post-train a video language model.", no_args_is_help=True)
+data_app = typer.Typer(help="Make and check datasets.", no_args_is_help=True)
+app.add_typer(train_app, name="train")
+app.add_typer(data_app, name="data")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Config = Annotated[Path, typer.Option(help="A YAML recipe, or the name of a shipped one.")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="Fields to change, as key=value; dots reach in.")]
+Resume = Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")]
+
+
+class Split(StrEnum):
+    """A split of the synthetic world."""
+
+    train = "train"
+    test = "test"
+
+
+class Mix(StrEnum):
+    """How the responses of synthetic examples reason."""
+
+    careful = "careful"
+    distilled = "distilled"
+
+
+def main() -> None:
+    """Run the command line; what is wrong with the input becomes one line on stderr and exit code 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("videor2").setLevel(logging.INFO)
+    try:
+        app()
+    except (InputError, ModuleNotFoundError) as error:
+        print(f"videor2: {' '.join(_explain(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"this command needs `{error.name}`: pip install 'videor2[train]'"
+    return str(error)
+
+
+@app.command()
+def quickstart(
+    out: Annotated[Path, typer.Option(help="The run directory.")] = Path("runs/quickstart"),
+    seed: Annotated[int, typer.Option(help="Decides clips, training and sampling.")] = 0,
+    steps: Annotated[int, typer.Option(help="Steps of GRPO.", min=1)] = 60,
+    clips: Annotated[int, typer.Option(help="Held-out clips, three questions each.", min=1)] = 128,
+    as_json: Json = False,
+) -> None:
+    """Write clips, measure the tiny model, train it by GRPO, measure again, and report; minutes on two cores."""
+    from videor2.quickstart import QuickstartSettings
+    from videor2.quickstart import quickstart as run
+    from videor2.report.text import before_and_after
+
+    _quiet_libraries()
+    summary = run(out, QuickstartSettings(seed=seed, steps=steps, test_clips=clips))
+    print(json.dumps(summary) if as_json else f"{before_and_after(summary)}\n\n{out / 'report.html'}")
+
+
+@app.command()
+def ask(
+    video: Annotated[Path, typer.Argument(help="A video file.")],
+    question: Annotated[str, typer.Argument(help="What to ask about it.")],
+    option: Annotated[list[str] | None, typer.Option(help="An answer to choose from; repeat for each.")] = None,
+    model: Annotated[str, typer.Option(help="`tiny`, a checkpoint's folder, or a hub id.")] = "tiny",
+    subtitles: Annotated[Path | None, typer.Option(help="A subtitle file, written on the frames.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a question about a video and see the reasoning, its timestamped claims and the answer."""
+    from videor2.ask import ask as run
+    from videor2.report.text import answered
+
+    _quiet_libraries()
+    reply = run(video, question, options=tuple(option or ()), model=model, subtitles=subtitles)
+    print(json.dumps(asdict(reply)) if as_json else answered(reply))
+
+
+@app.command()
+def score(
+    metric: Annotated[str, typer.Argument(help="alignment, accuracy, format, consistency or claims.")],
+    variant: Annotated[str, typer.Option(help="Of alignment: f1 or precision_greedy.")] = "f1",
+    buffer_s: Annotated[float, typer.Option(help="Of alignment: seconds a claim may be off.", min=0)] = 2.0,
+    threshold: Annotated[float, typer.Option(help="Of alignment: least cosine similarity.", min=-1, max=1)] = 0.75,
+    max_claim_s: Annotated[float, typer.Option(help="Of alignment: longest claim of f1.", min=0)] = 30.0,
+) -> None:
+    """Score JSON lines from stdin, one row out for each row in: `videor2 score format < rows.jsonl`."""
+    from videor2.commands.score import run
+
+    run(
+        metric,
+        sys.stdin,
+        sys.stdout,
+        variant=variant,
+        buffer_s=buffer_s,
+        threshold=threshold,
+        max_claim_s=max_claim_s,
+    )
+
+
+@train_app.command()
+def sft(config: Config, overrides: Overrides = None, resume: Resume = False, as_json: Json = False) -> None:
+    """Supervised fine-tuning on timestamped reasoning."""
+    from videor2.train import sft as recipe
+    from videor2.train.config import load_config
+
+    _quiet_libraries()
+    settings = load_config(_recipe(config), recipe.SFTSettings, overrides)
+    _print_model(recipe.train(settings, resume=resume), as_json)
+
+
+@train_app.command()
+def grpo(config: Config, overrides: Overrides = None, resume: Resume = False, as_json: Json = False) -> None:
+    """GRPO with accuracy, format and gated temporal alignment as rewards."""
+    from videor2.train import grpo as recipe
+    from videor2.train.config import load_config
+
+    _quiet_libraries()
+    settings = load_config(_recipe(config), recipe.GRPOSettings, overrides)
+    _print_model(recipe.train(settings, resume=resume), as_json)
+
+
+@data_app.command()
+def synth(
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    split: Annotated[Split, typer.Option(help="Train and test share no timeline.")] = Split.train,
+    clips: Annotated[int, typer.Option(help="How many clips.")] = 100,
+    questions: Annotated[int, typer.Option(help="Questions about each clip.")] = 3,
+    seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 0,
+    mix: Annotated[Mix | None, typer.Option(help="Write responses to learn, reasoning in this way.")] = None,
+    family: Annotated[list[str] | None, typer.Option(help="A family of questions; repeat; all if absent.")] = None,
+    words: Annotated[bool, typer.Option(help="Give events in words and write no clips.")] = False,
+    name: Annotated[str | None, typer.Option(help="The file's name; the split's if absent.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write H.264 clips of a world whose every event is known, and questions about them."""
+    from videor2.synth.build import FAMILIES, SynthConfig, build
+
+    families = tuple(family or FAMILIES)
+    config = SynthConfig(split.value, clips, seed, questions, mix and mix.value, families, words)
+    path = build(config, out, name=name)
+    print(json.dumps({"path": str(path)}) if as_json else path)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+) -> None:
+    """Write one page that compares runs; it works offline."""
+    from videor2.report import write_reports
+
+    print(write_reports(runs, out))
+
+
+@app.command()
+def version(as_json: Json = False) -> None:
+    """Print the version."""
+    print(json.dumps({"version": __version__}) if as_json else __version__)
+
+
+def _recipe(config: Path) -> Path:
+    from videor2.recipes import recipe
+
+    return config if config.suffix or config.exists() else recipe(str(config))
+
+
+def _print_model(path: Path, as_json: bool) -> None:
+    print(json.dumps({"model": str(path)}) if as_json else path)
+
+
+def _quiet_libraries() -> None:
+    """Progress bars and advice of the libraries below are not for the reader of a command's output."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    import datasets
+
+    datasets.disable_progress_bars()

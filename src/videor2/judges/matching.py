@@ -1,0 +1,187 @@
+"""Which option a clause speaks of, by the words that tell the options apart.
+
+Options of one question share most of their words ("... moved the mug to help Ann" / "... to hinder Ann"), so a plain
+similarity is decided by words that say nothing. Here one option beats another only by words that the other lacks.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from videor2.answers import normalise_text
+
+MARGIN = 0.15
+"""By how much of its own distinguishing words an option must lead to beat another."""
+TWIN_COVERAGE = 0.3
+"""How much of a statement must be there to read a clause as it, or as its negation."""
+
+_STOPWORDS = frozenset(
+    "a an the of to and or is are was were be been being has have had do does did it its he she they his her their "
+    "him them that this these those there who whom by with for from at as so than then also just would will could "
+    "might may can i we you if".split()
+)
+_NEGATORS = frozenset("not no never neither nor none hardly incorrect incorrectly false falsely wrong inaccurate".split())
+_SAME_WORD = {
+    word: group.split()[0]
+    for group in (
+        "help assist aid",
+        "hinder prevent obstruct thwart",
+        "find locat discover spot",
+        "think believ consider",
+        "in insid within",
+        "start begin",
+        "big larg",
+        "small littl tiny",
+        "couch sofa",
+        "fridg refrigerator",
+        "television tv",
+        "child kid",
+        "not isnt",
+    )
+    for word in group.split()
+}
+_OPPOSITES = {
+    word: other
+    for pair in (
+        "help hinder",
+        "left right",
+        "in outsid",
+        "open clos",
+        "first last",
+        "befor after",
+        "increas decreas",
+        "forward backward",
+        "clockwis counterclockwis",
+        "abov below",
+        "up down",
+    )
+    for word, other in (pair.split(), pair.split()[::-1])
+}
+_WORD = re.compile(r"[^\W_]+")
+_OR = re.compile(r"\b(?:or|nor)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Options that a clause speaks of, as indices, whether it says so or says not, and how many of their words."""
+
+    options: tuple[int, ...]
+    negated: bool = False
+    coverage: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class OptionWords:
+    """The words of each option, and for each pair the words that only the first of the two has."""
+
+    words: tuple[frozenset[str], ...]
+    negated: tuple[bool, ...]
+    only: tuple[tuple[frozenset[str], ...], ...]
+    own: tuple[frozenset[str], ...]  # words that not all options share
+    has_or: bool
+
+    @classmethod
+    @lru_cache(maxsize=4096)
+    def of(cls, options: tuple[str, ...]) -> "OptionWords":
+        """The words of bare options."""
+        stems = [_stems(option) for option in options]
+        words = tuple(s - _NEGATORS for s in stems)
+        shared = frozenset.intersection(*words) if words else frozenset()
+        return cls(
+            words=words,
+            negated=tuple(bool(s & _NEGATORS) for s in stems),
+            only=tuple(tuple(a - b for b in words) for a in words),
+            own=tuple(w - shared for w in words),
+            has_or=any(_OR.search(option) for option in options),
+        )
+
+    def mention(self, clause: str) -> Mention | None:
+        """The options that a clause speaks of, several where its words do not tell them apart; None where none.
+
+        >>> options = OptionWords.of(("he thinks it is in the stove", "he thinks it is not in the stove"))
+        >>> options.mention("so he thinks that it isn't in the stove")
+        Mention(options=(1,), negated=False, coverage=1.0)
+        """
+        parts = [clause] if self.has_or else _OR.split(clause)
+        mentions, negated = [], False
+        for part in parts:
+            stems = _stems(part)
+            negated = negated or not stems.isdisjoint(_NEGATORS)  # "no book or glass": no glass either
+            if m := self._in_part(stems - _NEGATORS, negated):
+                mentions.append(m)
+        if not mentions:
+            return None
+        said = [m for m in mentions if not m.negated] or mentions
+        together = tuple(sorted({i for m in said for i in m.options}))
+        return Mention(together, said[0].negated, max(m.coverage for m in said))
+
+    def alone(self, option: int, text: str) -> bool:
+        """Whether a text speaks of this option and has no word of its own of any other."""
+        words = _stems(text) - _NEGATORS
+        others = [own for i, own in enumerate(self.own) if i != option]
+        return bool(self.own[option] & words) and all(own and own.isdisjoint(words) for own in others)
+
+    def _in_part(self, words: frozenset[str], negated: bool) -> Mention | None:
+        touched = [i for i in range(len(self.words)) if self._touches(i, words)]
+        best = [i for i in touched if not self._contradicts(i, words)]
+        best = [i for i in best if not any(self._beats(j, i, words) for j in best)]
+        if not best:
+            return None
+        twins = {i: self._twin(i) for i in best}
+        if any(twin is not None for twin in twins.values()):
+            return Mention(tuple(i for i in best if self.negated[i] == negated) or tuple(best))
+        coverage = max(_share(self.own[i] or self.words[i], words) for i in best)
+        return Mention(tuple(best), negated and not any(self.negated[i] for i in best), coverage)
+
+    def _touches(self, i: int, words: frozenset[str]) -> bool:
+        if self.own[i]:
+            return not self.own[i].isdisjoint(words)
+        common = self.words[i]
+        return len(common & words) >= TWIN_COVERAGE * len(common)
+
+    def _beats(self, i: int, j: int, words: frozenset[str]) -> bool:
+        return i != j and _share(self.only[i][j], words) - _share(self.only[j][i], words) >= MARGIN
+
+    def _contradicts(self, i: int, words: frozenset[str]) -> bool:
+        return any(
+            _OPPOSITES.get(w) in words and w not in words and _OPPOSITES[w] not in self.words[i] for w in self.own[i]
+        )
+
+    def _twin(self, i: int) -> int | None:
+        for j, words in enumerate(self.words):
+            if j != i and words == self.words[i] and self.negated[j] != self.negated[i]:
+                return j
+        return None
+
+
+def _share(part: frozenset[str], words: frozenset[str]) -> float:
+    return len(part & words) / len(part) if part else 0.0
+
+
+def _stems(text: str) -> frozenset[str]:
+    words = [_stem(w) for w in _tokens(text)]
+    kept = frozenset(w for w in words if w not in _STOPWORDS)
+    return kept or frozenset(words)
+
+
+def _tokens(text: str) -> Iterable[str]:
+    lowered = text.lower().replace("’", "'").replace("n't", " not").replace("cannot", "can not").replace("'s", "")
+    return _WORD.findall(lowered) if lowered.isascii() else _WORD.findall(normalise_text(lowered))
+
+
+@lru_cache(maxsize=65536)
+def _stem(word: str) -> str:
+    stem = word
+    if len(word) > 3:
+        for suffix in ("ies", "ied"):
+            if word.endswith(suffix):
+                return _SAME_WORD.get(word[:-3] + "y", word[:-3] + "y")
+        for suffix in ("ing", "ed", "es", "s", "e"):
+            if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not word.endswith("ss"):
+                stem = word[: -len(suffix)]
+                break
+        if len(stem) > 3 and stem[-1] == stem[-2] and stem[-1] not in "sl":
+            stem = stem[:-1]
+        stem = stem.removesuffix("e") if len(stem) > 3 else stem
+    return _SAME_WORD.get(stem, stem)

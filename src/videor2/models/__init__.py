@@ -1,0 +1,1 @@
+"""Models: load, prompt, generate, and the tiny one that ships with the package."""

@@ -1,0 +1,192 @@
+"""Reward functions for TRL's `GRPOTrainer`.
+
+TRL calls `f(prompts=, completions=, completion_ids=, **columns, trainer_state=, log_extra=, log_metric=)`
+with one entry per completion, the completions of a group side by side, and takes `list[float | None]` back.
+None is "no reward" only where the whole group has it: beside rewarded siblings TRL sums it as 0, and a
+judge's outage becomes a disadvantage. So one failed score drops its reward for the whole group.
+
+Columns: `answer`; `events`, a list of {start_s, end_s, sentence}, {"MM:SS-MM:SS": sentence}, or either as a
+JSON string, empty where there are none; and, where the set has them, `question`, `options`, `kind` and
+`id`. A group is told by its `id`, else by its prompt.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from statistics import fmean
+from typing import Any
+
+from videor2.rewards import GatedAlignment, RewardConfig, Rollout, gated_alignment
+from videor2.scores.accuracy import accuracy
+from videor2.scores.embed import Embedder, default_embedder
+from videor2.scores.format import format_score
+from videor2.scores.score import Score
+from videor2.timeline import Event, read_events
+
+logger = logging.getLogger(__name__)
+
+Completion = str | Sequence[Mapping[str, Any]]
+RewardFunction = Callable[..., list[float | None]]
+
+
+def accuracy_reward(
+    prompts: Sequence[Any], completions: Sequence[Completion], completion_ids: Any = None, **columns: Any
+) -> list[float | None]:
+    """`scores.accuracy` of each completion against the column `answer`."""
+    n = len(completions)
+    answers = _required(columns, "answer", n)
+    options, kinds = _column(columns, "options", n), _column(columns, "kind", n)
+    scores = [
+        accuracy(_text(completion), answer=str(answer), options=tuple(option or ()), kind=kind)
+        for completion, answer, option, kind in zip(completions, answers, options, kinds, strict=True)
+    ]
+    return _rewards(scores, prompts, columns)
+
+
+def format_reward(
+    prompts: Sequence[Any], completions: Sequence[Completion], completion_ids: Any = None, **columns: Any
+) -> list[float | None]:
+    """`scores.format` of each completion: one think block, then one answer block."""
+    return _rewards([format_score(_text(completion)) for completion in completions], prompts, columns)
+
+
+def gated_alignment_reward(
+    prompts: Sequence[Any], completions: Sequence[Completion], completion_ids: Any = None, **columns: Any
+) -> list[float | None]:
+    """Consistency gate times temporal alignment, with the default `RewardConfig`; logs each part."""
+    return _gated_alignment_reward(prompts, completions, columns, RewardConfig(), None)
+
+
+def make_rewards(
+    config: RewardConfig | None = None, *, embedder: Embedder | None = None
+) -> list[RewardFunction]:
+    """The reward functions to hand to `GRPOTrainer(reward_funcs=...)`: accuracy, format, gated alignment.
+
+    Loads the embedder now: what is missing should stop the run before its first rollout, not after.
+    """
+    settings = config or RewardConfig()
+    embedder = embedder or default_embedder()
+
+    def gated_alignment_reward(
+        prompts: Sequence[Any], completions: Sequence[Completion], completion_ids: Any = None, **columns: Any
+    ) -> list[float | None]:
+        return _gated_alignment_reward(prompts, completions, columns, settings, embedder)
+
+    return [accuracy_reward, format_reward, gated_alignment_reward]
+
+
+def _gated_alignment_reward(
+    prompts: Sequence[Any],
+    completions: Sequence[Completion],
+    columns: Mapping[str, Any],
+    config: RewardConfig,
+    embedder: Embedder | None,
+) -> list[float | None]:
+    n = len(completions)
+    rollouts = [
+        Rollout(_text(completion), question, tuple(options or ()), kind, events)
+        for completion, question, options, kind, events in zip(
+            completions,
+            _column(columns, "question", n),
+            _column(columns, "options", n),
+            _column(columns, "kind", n),
+            _events(_required(columns, "events", n), _column(columns, "id", n)),
+            strict=True,
+        )
+    ]
+    parts = gated_alignment(rollouts, config=config, embedder=embedder)
+    _log(parts, columns.get("log_metric"), columns.get("log_extra"))
+    return _rewards([part.score for part in parts], prompts, columns)
+
+
+def _log(
+    parts: Sequence[GatedAlignment],
+    log_metric: Callable[[str, float], None] | None,
+    log_extra: Callable[[str, list[Any]], None] | None,
+) -> None:
+    """Gate, alignment and their product apart: a closed gate and bad timestamps are mended differently."""
+    aligned = [part.alignment for part in parts if part.alignment.score.status == "ok"]
+    if log_metric is not None:
+        for name, values in {
+            "gate/rate": [p.gate.value for p in parts],
+            "gate/undetermined": [p.consistency.score.status == "abstain" for p in parts],
+            "gate/failed": [p.gate.status == "error" for p in parts],
+            "alignment/mean": [a.score.value for a in aligned],
+            "alignment/precision": [a.precision for a in aligned],
+            "alignment/recall": [a.recall for a in aligned],
+            "alignment/abstained": [p.alignment.score.status == "abstain" for p in parts],
+            "gated_alignment/mean": [p.score.value for p in parts],
+        }.items():
+            known = [float(value) for value in values if value is not None]
+            if known:  # a mean over nothing is not 0
+                log_metric(name, fmean(known))
+    if log_extra is not None:
+        log_extra("conclusion", [p.consistency.conclusion for p in parts])
+        log_extra("gate", [p.gate.value for p in parts])
+        log_extra("alignment", [p.alignment.score.value for p in parts])
+        log_extra("alignment_detail", [p.alignment.score.detail for p in parts])
+
+
+def _rewards(
+    scores: Sequence[Score], prompts: Sequence[Any], columns: Mapping[str, Any]
+) -> list[float | None]:
+    """The scores' values, None for every completion of a group in which one score failed."""
+    groups = prompts if columns.get("id") is None else columns["id"]
+    rewards: list[float | None] = []
+    # groupby compares neighbours and hashes nothing: a prompt may be a list of messages.
+    for key, group in groupby(zip(groups, scores, strict=True), key=lambda row: row[0]):
+        members = [score for _, score in group]
+        failed = [score.detail for score in members if score.status == "error"]
+        if failed:
+            logger.warning(
+                "no reward for the group of %.80r: %d of its %d completions could not be scored (%s)",
+                key,
+                len(failed),
+                len(members),
+                failed[0],
+            )
+        rewards.extend(None if failed else score.value for score in members)
+    return rewards
+
+
+def _text(completion: Completion) -> str:
+    """A completion's text: of messages the assistant's, with reasoning that TRL's parser took out."""
+    if isinstance(completion, str):
+        return completion
+    texts = []
+    for message in completion:
+        if message.get("role", "assistant") != "assistant":
+            continue
+        content = message.get("content") or ""
+        if not isinstance(content, str):
+            content = "".join(part.get("text") or "" for part in content)
+        reasoning = message.get("reasoning_content")
+        texts.append(f"<think>{reasoning}</think>{content}" if reasoning else content)
+    return "".join(texts)
+
+
+def _column(columns: Mapping[str, Any], name: str, n: int) -> Sequence[Any]:
+    values = columns.get(name)
+    return [None] * n if values is None else values
+
+
+def _required(columns: Mapping[str, Any], name: str, n: int) -> Sequence[Any]:
+    if columns.get(name) is None:
+        found = ", ".join(sorted(k for k in columns if k not in ("trainer_state", "log_metric", "log_extra")))
+        raise ValueError(f"the training set has no column {name!r} (found: {found or 'none'}): add it")
+    return _column(columns, name, n)
+
+
+def _events(cells: Sequence[Any], ids: Sequence[Any]) -> Iterable[tuple[Event, ...]]:
+    for i, (cell, sample) in enumerate(zip(cells, ids, strict=True)):
+        try:
+            value = json.loads(cell or "[]") if isinstance(cell, str) else cell
+            if isinstance(value, dict):
+                # Arrow gives every row the keys of all rows, and None for those that it did not have.
+                value = {time: sentence for time, sentence in value.items() if sentence is not None}
+            yield tuple(read_events(value or []))
+        except ValueError as e:
+            raise ValueError(
+                f"column 'events', {f'id {sample}' if sample is not None else f'row {i}'}: {e}"
+            ) from e

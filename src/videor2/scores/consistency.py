@@ -1,0 +1,199 @@
+"""Think-answer consistency: does the answer say what the reasoning concludes?
+
+TAC of arXiv 2511.23478, defined by the answer's value and not by its rightness: a reasoning that concludes B before an
+answer C is inconsistent, though both may be wrong. `tac_paper` is the published count, to compare with published tables.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz
+
+from videor2.answers import FUZZY_RATIO, Options, Value, infer_kind, normalise_options, read_value
+from videor2.judges import Conclusion, Judge, conclude
+from videor2.sample import Kind
+from videor2.scores.score import Score
+from videor2.scores.stats import Interval, bootstrap_mean
+from videor2.trace import Trace
+
+MAX_DIFFERENT_WORDS = 6
+"""Free texts longer than this are never called different: they may say the same in other words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """What the reasoning concludes, what the response answers, and whether they are the same.
+
+    `score` is 1 for the same value, 0 for a different one; it abstains where either is undetermined, and is an error where
+    the judge failed.
+    """
+
+    conclusion: Conclusion
+    answer: Value | None
+    score: Score
+
+    def row(self) -> dict[str, str | float | None]:
+        """The flat form that `videor2 score consistency` writes."""
+        return {
+            "conclusion": str(self.conclusion.value) if self.conclusion.value else None,
+            "answer": str(self.answer) if self.answer else None,
+            "value": self.score.value,
+            "status": self.score.status,
+            "detail": self.score.detail,
+            "evidence": self.conclusion.evidence,
+        }
+
+
+def consistency(
+    response: Trace | str,
+    *,
+    question: str | None = None,
+    options: Options = (),
+    kind: Kind | None = None,
+    judge: Judge = conclude,
+) -> Consistency:
+    """Compare the conclusion that `judge` reads from the reasoning with the answer.
+
+    `kind` None infers it from the options and the answer. Several think blocks are one reasoning; an `<answer>` inside the
+    reasoning is no answer. A reasoning that leaves several options open is different from an answer outside of them.
+
+    >>> result = consistency("<think>The ball is red, so the answer is B.</think><answer>C</answer>", options=["blue", "red", "green"])
+    >>> result.score
+    Score(value=0.0, status='ok', detail='concludes B, answers C')
+    >>> consistency("<think>It cannot be determined.</think><answer>C</answer>").score.status
+    'abstain'
+    """
+    trace = Trace.parse(response) if isinstance(response, str) else response
+    texts = normalise_options(options)
+    given = trace.answer or ""
+    kind = kind or infer_kind(given, texts)
+    answer = read_value(given, kind=kind, options=texts) if given else None
+    if not trace.think:
+        return Consistency(Conclusion(None, "undetermined"), answer, Score.abstain("no reasoning"))
+    conclusion = judge(trace.think, question=question, options=texts, answer_kind=kind if given else None)
+    return Consistency(conclusion, answer, _compared(conclusion, answer, given))
+
+
+def gate(result: Consistency) -> Score:
+    """1 where reasoning and answer agree, else 0, also where nothing is determined; an error stays an error.
+
+    An error must drop the gated reward of the whole group: an outage is nobody's merit and nobody's fault.
+
+    >>> gate(consistency("<think>So the answer is 3.</think><answer>3</answer>")).value
+    1.0
+    >>> gate(consistency("<think>Hard to say.</think><answer>3</answer>")).value
+    0.0
+    """
+    if result.score.status == "error":
+        return result.score
+    return Score.ok(result.score.value or 0.0, result.score.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Tac:
+    """Think-answer consistency over many responses.
+
+    `interval` is the mean over the determined ones with its bootstrap interval, None where none is; `strict` counts what
+    is undetermined as inconsistent. Failed judgements (`errors`) are in `n` and in the coverage's denominator alone.
+    """
+
+    interval: Interval | None
+    strict: float | None
+    n: int
+    determined: int
+    errors: int
+
+    @property
+    def coverage(self) -> float:
+        """Share of responses where both conclusion and answer are determined."""
+        return self.determined / self.n if self.n else 0.0
+
+
+def tac(results: Iterable[Consistency], *, seed: int = 0, resamples: int = 2000, level: float = 0.95) -> Tac:
+    """Share of responses whose reasoning concludes what they answer, over those where both are determined.
+
+    >>> think = "<think>So the answer is 3.</think>"
+    >>> t = tac(consistency(r) for r in (think + "<answer>3</answer>", think + "<answer>4</answer>", think))
+    >>> t.interval.mean, round(t.strict, 3), round(t.coverage, 3)
+    (0.5, 0.333, 0.667)
+    """
+    scores = [result.score for result in results]
+    values = [score.value for score in scores if score.value is not None]
+    errors = sum(score.status == "error" for score in scores)
+    judged = len(scores) - errors
+    return Tac(
+        interval=bootstrap_mean(values, seed=seed, resamples=resamples, level=level) if values else None,
+        strict=sum(values) / judged if judged else None,
+        n=len(scores),
+        determined=len(values),
+        errors=errors,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTac:
+    """The published count: how often conclusion and answer are both right or both wrong. Shares of `n`."""
+
+    n: int
+    tac: float
+    both_right: float
+    think_accuracy: float
+    answer_accuracy: float
+    answer_right_think_wrong: int
+    answer_wrong_think_right: int
+
+
+def tac_paper(results: Iterable[Consistency], golds: Sequence[Value]) -> PaperTac:
+    """The statistic of the published evaluation scripts (`answer_to_thinking_correlation`), only to compare with them.
+
+    What is undetermined counts as wrong, and B before C counts as consistent where A is right. With many options and low
+    accuracy it is high for a model that thinks and answers at random. Raises ValueError for no rows or unequal lengths.
+    """
+    rows = [
+        (r.conclusion.value == gold, r.answer == gold) for r, gold in zip(results, golds, strict=True)
+    ]
+    if not rows:
+        raise ValueError("tac_paper needs at least one row")
+    n = len(rows)
+    return PaperTac(
+        n=n,
+        tac=sum(think == answer for think, answer in rows) / n,
+        both_right=sum(think and answer for think, answer in rows) / n,
+        think_accuracy=sum(think for think, _ in rows) / n,
+        answer_accuracy=sum(answer for _, answer in rows) / n,
+        answer_right_think_wrong=sum(answer and not think for think, answer in rows),
+        answer_wrong_think_right=sum(think and not answer for think, answer in rows),
+    )
+
+
+def _compared(conclusion: Conclusion, answer: Value | None, given: str) -> Score:
+    if conclusion.how == "error":
+        return Score.error(conclusion.evidence or "the judge failed")
+    if answer is None:
+        return Score.abstain(f"the answer {given[:40]!r} has no value" if given else "no answer")
+    if conclusion.value is None:
+        left = " or ".join(conclusion.candidates)
+        if left and str(answer) not in conclusion.candidates:
+            return Score.ok(0.0, f"concludes {left}, answers {answer}")
+        return Score.abstain(f"the reasoning leaves {left} open" if left else "the reasoning concludes nothing")
+    agree = _same(conclusion.value, answer)
+    if agree is None:
+        return Score.abstain(f"concludes {conclusion.value}, answers {answer}: the texts agree in part")
+    return Score.ok(float(agree), f"concludes {conclusion.value}, answers {answer}")
+
+
+def _same(conclusion: Value, answer: Value) -> bool | None:
+    """Whether two values are the same; for free texts None where that cannot be told from the words."""
+    if conclusion == answer:
+        return True
+    if "letter" in (conclusion.kind, answer.kind) or conclusion.kind == answer.kind == "number":
+        return False if conclusion.kind == answer.kind else None
+    a, b = conclusion.canonical.split(), answer.canonical.split()
+    if {conclusion.canonical, answer.canonical} == {"yes", "no"}:
+        return False
+    if f" {' '.join(a)} " in f" {' '.join(b)} " or f" {' '.join(b)} " in f" {' '.join(a)} ":
+        return True
+    if fuzz.ratio(conclusion.canonical, answer.canonical) >= FUZZY_RATIO:
+        return True
+    apart = max(len(a), len(b)) <= MAX_DIFFERENT_WORDS and set(a).isdisjoint(b)
+    return False if apart else None

@@ -1,0 +1,171 @@
+"""The GRPO recipe: accuracy + format + gate x temporal alignment, on questions about videos."""
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from videor2.data.examples import DataError, Example, read_examples
+from videor2.models.load import load_model, save_model
+from videor2.models.prompt import messages
+from videor2.rewards.trl import RewardConfig, make_rewards
+from videor2.train.config import Strict
+from videor2.train.progress import progress_callback
+from videor2.video.store import ClipStore, VideoConfig
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from videor2.train.video_grpo import VideoGRPOTrainer
+
+log = logging.getLogger(__name__)
+
+
+class RewardSettings(Strict):
+    """The reward: a weighted sum of accuracy, format and gate x TAR."""
+
+    accuracy: NonNegativeFloat = 1.0
+    format: NonNegativeFloat = 1.0
+    gated_alignment: NonNegativeFloat = 1.0
+    variant: Literal["f1", "precision_greedy"] = "f1"
+    buffer_s: NonNegativeFloat = 2.0
+    threshold: float = Field(default=0.75, ge=-1, le=1)
+    max_claim_s: PositiveFloat = 30.0
+
+
+class GRPOSettings(Strict):
+    """A whole recipe of GRPO."""
+
+    model: str = "tiny"
+    out: Path
+    data: list[Path] = Field(min_length=1)
+    seed: int = 0
+    instruction: str = ""
+    video: VideoConfig = VideoConfig()
+    cache_mb: PositiveInt = 1024
+    num_generations: int = Field(default=8, ge=2)
+    """G, the completions per prompt."""
+    prompts_per_step: PositiveInt = 1
+    """Prompts per device and forward pass."""
+    gradient_accumulation: PositiveInt = 1
+    max_steps: PositiveInt | None = None
+    epochs: PositiveFloat = 1.0
+    learning_rate: PositiveFloat = 1e-6
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_ratio: float = Field(default=0.0, ge=0, le=1)
+    beta: NonNegativeFloat = 0.04
+    """Weight of the KL term against the model that training starts from."""
+    loss: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "grpo"
+    temperature: PositiveFloat = 1.0
+    max_completion_length: PositiveInt = 1024
+    rewards: RewardSettings = RewardSettings()
+    freeze_vision: bool = True
+    bf16: bool = False
+    threads: PositiveInt | None = None
+    max_grad_norm: PositiveFloat = 1.0
+    logging_steps: PositiveInt = 1
+    save_steps: PositiveInt = 100
+    report_to: list[str] = []
+
+
+def train(settings: GRPOSettings, *, resume: bool = False) -> Path:
+    """Run GRPO and save the model and `history.jsonl` (the metrics of each step) to `settings.out`."""
+    import torch
+    from transformers import set_seed
+
+    examples = [example for path in settings.data for example in read_examples(path)]
+    for example in examples:
+        if example.sample.answer is None:
+            raise DataError(f"{example.sample.id}: no `answer` to compare with; GRPO needs one in every row")
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    set_seed(settings.seed)
+    trainer = build_trainer(settings, examples)
+    checkpoints = list(settings.out.glob("checkpoint-*"))
+    trainer.train(resume_from_checkpoint=bool(resume and checkpoints))
+    save_model(trainer.model, trainer.processing_class, settings.out)
+    if trainer.accelerator.is_main_process:
+        with (settings.out / "history.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(entry) + "\n" for entry in trainer.state.log_history)
+    return settings.out
+
+
+def build_trainer(settings: GRPOSettings, examples: list[Example]) -> "VideoGRPOTrainer":
+    """The trainer of a recipe, model loaded and ready to train on the examples."""
+    import torch
+    from trl import GRPOConfig
+
+    from videor2.train.video_grpo import VideoGRPOTrainer
+
+    model, processor = load_model(settings.model, seed=settings.seed)
+    if settings.freeze_vision:
+        model.model.visual.requires_grad_(False)
+    weights = settings.rewards
+    args = GRPOConfig(
+        output_dir=str(settings.out),
+        per_device_train_batch_size=settings.prompts_per_step * settings.num_generations,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        num_generations=settings.num_generations,
+        max_completion_length=settings.max_completion_length,
+        temperature=settings.temperature,
+        beta=settings.beta,
+        loss_type=settings.loss,
+        reward_weights=[weights.accuracy, weights.format, weights.gated_alignment],
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=settings.warmup_ratio,
+        max_steps=settings.max_steps or -1,
+        num_train_epochs=settings.epochs,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=settings.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        gradient_checkpointing=torch.cuda.is_available(),
+        seed=settings.seed,
+        data_seed=settings.seed,
+        logging_steps=settings.logging_steps,
+        save_steps=settings.save_steps,
+        save_total_limit=2,
+        report_to=settings.report_to or "none",
+        remove_unused_columns=False,
+        disable_tqdm=True,
+    )
+    return VideoGRPOTrainer(
+        model,
+        make_rewards(
+            RewardConfig(
+                buffer_s=weights.buffer_s,
+                threshold=weights.threshold,
+                variant=weights.variant,
+                max_claim_s=weights.max_claim_s,
+            )
+        ),
+        args=args,
+        train_dataset=dataset(examples, instruction=settings.instruction),
+        processing_class=processor,
+        clips=ClipStore(settings.video, cache_mb=settings.cache_mb),
+        callbacks=[progress_callback("grpo")],
+    )
+
+
+def dataset(examples: list[Example], *, instruction: str = "") -> "Dataset":
+    """The examples as TRL takes them: a conversational `prompt`, and the columns that the rewards read."""
+    from datasets import Dataset
+
+    return Dataset.from_list([_row(example, instruction) for example in examples])
+
+
+def _row(example: Example, instruction: str) -> dict[str, Any]:
+    sample = example.sample
+    return {
+        "prompt": messages(sample, instruction=instruction),
+        "id": sample.id,
+        "question": sample.question,
+        "options": list(sample.options),
+        "answer": sample.answer,
+        "kind": sample.kind,
+        "events": json.dumps(
+            [{"start_s": e.start_s, "end_s": e.end_s, "sentence": e.sentence} for e in sample.events]
+        ),
+    }

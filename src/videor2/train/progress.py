@@ -1,0 +1,45 @@
+"""What a running training tells: one line now and then, with the time that is left."""
+
+import logging
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
+log = logging.getLogger("videor2.train")
+
+SHOWN = {"loss": "loss", "reward": "reward", "kl": "KL", "alignment/gate": "gate", "alignment/tar": "TAR"}
+"""Which of the logged figures the line shows, and by what name."""
+
+
+def progress_callback(title: str) -> "TrainerCallback":
+    """A callback that logs steps done, the main figures and the time left, whenever the trainer logs."""
+    from transformers import TrainerCallback
+
+    class Progress(TrainerCallback):  # type: ignore[misc]
+        started = 0.0
+        first_step = 0
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.started, self.first_step = time.perf_counter(), state.global_step
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
+            if not state.is_world_process_zero or "train_runtime" in logs:
+                return
+            done = state.global_step - self.first_step
+            seconds = (
+                (time.perf_counter() - self.started) / max(done, 1) * (state.max_steps - state.global_step)
+            )
+            shown = [f"{name} {float(logs[key]):.3g}" for key, name in SHOWN.items() if key in logs]
+            log.info(
+                "%s: step %d of %d, %s, %s left",
+                title,
+                state.global_step,
+                state.max_steps,
+                ", ".join(shown),
+                timedelta(seconds=round(seconds)),
+            )
+
+    return Progress()

@@ -1,0 +1,214 @@
+"""Supervised fine-tuning on reasoning over video: TRL's SFTTrainer, with videos in the collator.
+
+A recipe is a list of stages, each with its own data and learning rate, on one model. What differs from plain
+text fine-tuning: a batch's clips are read when it is made up, the loss is on the response only, and frame times
+reach the model as they are in the file.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from videor2.data.examples import DataError, Example, read_examples
+from videor2.models.load import load_model, save_model
+from videor2.models.prompt import encode, messages
+from videor2.train.config import Strict
+from videor2.train.progress import progress_callback
+from videor2.video.store import ClipStore, VideoConfig
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, ProcessorMixin
+    from trl import SFTTrainer
+
+log = logging.getLogger(__name__)
+
+
+class LoraSettings(Strict):
+    """Low-rank adapters on the language model's linear layers."""
+
+    rank: PositiveInt = 64
+    alpha: PositiveInt = 64
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+
+
+class Stage(Strict):
+    """One pass over some data."""
+
+    name: str
+    data: list[Path] = Field(min_length=1)
+    batch_size: PositiveInt = 32
+    gradient_accumulation: PositiveInt = 1
+    learning_rate: PositiveFloat = 1e-5
+    warmup_ratio: float = Field(default=0.03, ge=0, le=1)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    epochs: PositiveFloat = 1.0
+    max_steps: PositiveInt | None = None
+
+
+class SFTSettings(Strict):
+    """A whole recipe of supervised fine-tuning."""
+
+    model: str = "tiny-untrained"
+    """`tiny-untrained`, `tiny`, a path or a hub id."""
+    out: Path
+    stages: list[Stage] = Field(min_length=1)
+    seed: int = 0
+    instruction: str = ""
+    """What every question is followed by; general models need to be told to think and to cite times."""
+    video: VideoConfig = VideoConfig(fps=1.0, max_frames=128)
+    cache_mb: PositiveInt = 1024
+    lora: LoraSettings | None = None
+    bf16: bool = False
+    threads: PositiveInt | None = None
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: PositiveFloat = 1.0
+    logging_steps: PositiveInt = 10
+    save_steps: PositiveInt = 500
+    report_to: list[str] = []
+
+
+@dataclass
+class SFTCollator:
+    """From rows that name examples to tensors: input ids, pixels, and labels on the response's tokens only."""
+
+    processor: "ProcessorMixin"
+    examples: Sequence[Example]
+    clips: ClipStore
+    instruction: str = ""
+
+    def __call__(self, rows: list[dict[str, int]]) -> dict[str, "torch.Tensor"]:
+        """A batch of B rows `{"index": i}`, left-padded to the longest."""
+        import torch
+
+        examples = [self.examples[row["index"]] for row in rows]
+        chats = [messages(e.sample, instruction=self.instruction, response=e.response) for e in examples]
+        clips = [self.clips.get(e.sample.video, e.sample.subtitles) for e in examples if e.sample.video]
+        batch = dict(encode(self.processor, chats, clips))
+        labels = torch.full_like(batch["input_ids"], -100)
+        for row, chat in enumerate(chats):
+            response = torch.tensor(self._response_ids(chat))
+            end = labels.shape[1] - self._trailing(chat)
+            span = slice(end - len(response), end)
+            if not torch.equal(batch["input_ids"][row, span], response):
+                raise DataError(
+                    f"{examples[row].sample.id}: the response's tokens depend on the prompt before it"
+                )
+            labels[row, span] = response
+        return batch | {"labels": labels}
+
+    def _suffix_ids(self, chat: list[dict[str, Any]]) -> list[int]:
+        """The tokens that the chat template puts after the opening of the assistant's turn."""
+        template = self.processor.apply_chat_template
+        prompt = template(chat[:-1], tokenize=False, add_generation_prompt=True)
+        whole = template(chat, tokenize=False)
+        ids: list[int] = self.processor.tokenizer(whole.removeprefix(prompt), add_special_tokens=False)[
+            "input_ids"
+        ]
+        return ids
+
+    def _response_ids(self, chat: list[dict[str, Any]]) -> list[int]:
+        ids = self._suffix_ids(chat)
+        return ids[: ids.index(self.processor.tokenizer.eos_token_id) + 1]
+
+    def _trailing(self, chat: list[dict[str, Any]]) -> int:
+        return len(self._suffix_ids(chat)) - len(self._response_ids(chat))
+
+
+def train(settings: SFTSettings, *, resume: bool = False) -> Path:
+    """Run all stages and save the model to `settings.out`; gives that path."""
+    import torch
+    from transformers import set_seed
+
+    stages = [(stage, _read(stage)) for stage in settings.stages]
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    set_seed(settings.seed)
+    corpus = (text for _, examples in stages for e in examples for text in _texts(e, settings.instruction))
+    model, processor = load_model(settings.model, corpus=corpus, seed=settings.seed)
+    clips = ClipStore(settings.video, cache_mb=settings.cache_mb)
+    for stage, examples in stages:
+        log.info("stage %s: %d examples", stage.name, len(examples))
+        collator = SFTCollator(processor, examples, clips, settings.instruction)
+        trainer = _trainer(settings, stage, model, collator)
+        checkpoints = sorted(Path(trainer.args.output_dir).glob("checkpoint-*"))
+        trainer.train(resume_from_checkpoint=bool(resume and checkpoints))
+        model = trainer.model
+    save_model(model, processor, settings.out)
+    return settings.out
+
+
+def _read(stage: Stage) -> list[Example]:
+    examples = []
+    for path in stage.data:
+        rows = read_examples(path)
+        for number, example in enumerate(rows, start=1):
+            if example.response is None:
+                raise DataError(
+                    f"{path}: row {number}: no `response` to learn; fine-tuning needs one in every row"
+                )
+        examples.extend(rows)
+    return examples
+
+
+def _texts(example: Example, instruction: str) -> list[str]:
+    from videor2.models.prompt import question_text
+
+    return [question_text(example.sample, instruction=instruction), example.response or ""]
+
+
+def _trainer(
+    settings: SFTSettings, stage: Stage, model: "PreTrainedModel", collator: SFTCollator
+) -> "SFTTrainer":
+    import torch
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    peft_config = None
+    if settings.lora and not hasattr(model, "peft_config"):
+        from peft import LoraConfig
+
+        peft_config = LoraConfig(
+            r=settings.lora.rank,
+            lora_alpha=settings.lora.alpha,
+            lora_dropout=settings.lora.dropout,
+            target_modules=r".*language_model.*\.(q|k|v|o|gate|up|down)_proj",
+        )
+    args = SFTConfig(
+        output_dir=str(settings.out / "stages" / stage.name),
+        per_device_train_batch_size=stage.batch_size,
+        gradient_accumulation_steps=stage.gradient_accumulation,
+        learning_rate=stage.learning_rate,
+        lr_scheduler_type=stage.schedule,
+        warmup_steps=stage.warmup_ratio,
+        num_train_epochs=stage.epochs,
+        max_steps=stage.max_steps or -1,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=settings.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        gradient_checkpointing=False if not torch.cuda.is_available() else True,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        logging_steps=settings.logging_steps,
+        save_steps=settings.save_steps,
+        save_total_limit=2,
+        report_to=settings.report_to or "none",
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+        disable_tqdm=True,
+    )
+    return SFTTrainer(
+        model=model,
+        args=args,
+        train_dataset=Dataset.from_dict({"index": list(range(len(collator.examples)))}),
+        data_collator=collator,
+        processing_class=collator.processor,
+        peft_config=peft_config,
+        callbacks=[progress_callback(f"sft {stage.name}")],
+    )

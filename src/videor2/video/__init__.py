@@ -1,0 +1,8 @@
+"""Videos in and out: frames with true times, burnt-in timestamps and subtitles, and files written from frames."""
+
+from videor2.video.clip import Clip, VideoError, VideoInfo
+from videor2.video.read import probe, read
+from videor2.video.sampling import Sampling
+from videor2.video.write import write
+
+__all__ = ["Clip", "Sampling", "VideoError", "VideoInfo", "probe", "read", "write"]

@@ -1,0 +1,235 @@
+"""Decode the wanted frames of a file: only what leads up to them, in several places at once."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from videor2.video import source
+from videor2.video.clip import VideoError
+from videor2.video.picture import Canvas
+from videor2.video.source import Damage, KeyPackets, Timeline
+
+# Each thread holds a decoder with frames of the file's own size.
+MAX_THREADS = 4
+# A seek empties the decoder: to pass over fewer packets than this it is quicker to decode them.
+MIN_SKIPPED_PACKETS = 8
+# Work for one thread at a time, where a key packet allows to part it.
+MIN_RUN_PACKETS = 32
+# Where the decoder can leave out frames that no other refers to. HEVC is not among them: frames of a higher
+# temporal layer may refer to those it would leave out.
+SKIPS_NON_REFERENCE = frozenset({"h264", "mpeg2video", "mpeg4"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Wanted frames that are decoded in one go from a key packet; the first goes into row `row`."""
+
+    key_pts: int
+    key_dts: int
+    row: int
+    pts: list[int]
+
+
+def draw_wanted(
+    container: InputContainer,
+    stream: VideoStream,
+    path: Path,
+    timeline: Timeline,
+    indices: NDArray[np.int64],
+    canvas: Canvas,
+    threads: int,
+) -> Damage:
+    """Draw the frames of a timeline of packets by index, increasing. A frame that does not come stays undrawn.
+
+    The stream is one that has not decoded yet. Each further thread opens the file again: decoders that start
+    at different key packets never wait for each other, as the threads inside one decoder do.
+    """
+    if timeline.positions is None or timeline.keys is None:
+        raise ValueError(f"{path}: only a timeline of packets tells where to seek")
+    threads = threads or min(MAX_THREADS, _processors())
+    runs = list(_runs(timeline.pts[indices], timeline.positions[indices], timeline.keys, part=threads > 1))
+    workers = min(threads, len(runs))
+    queue: SimpleQueue[_Run] = SimpleQueue()
+    for run in runs:
+        queue.put(run)
+
+    def work_on(container: InputContainer, stream: VideoStream) -> Damage:
+        use_threads(stream, threads // workers)
+        return _draw_runs(container, stream, queue, canvas)
+
+    def work() -> Damage:
+        with source.opened(path) as (container, stream):
+            return work_on(container, stream)
+
+    with ThreadPoolExecutor(max(1, workers - 1)) as pool:
+        others = [pool.submit(work) for _ in range(workers - 1)]
+        damage = work_on(container, stream)
+        for other in others:
+            damage.add(other.result())
+    return damage
+
+
+def use_threads(stream: VideoStream, threads: int) -> None:
+    """Let one decoder use so many threads. Before its first frame."""
+    stream.codec_context.thread_type = "AUTO"
+    stream.codec_context.thread_count = threads
+
+
+def _processors() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have none
+        return os.cpu_count() or 1
+
+
+def _runs(pts: NDArray[np.int64], positions: NDArray[np.int64], keys: KeyPackets, *, part: bool) -> Iterator[_Run]:
+    """Split wanted frames where a seek saves decoding; to `part` the work, also at other key packets."""
+    # Frames shown before a key frame may lie behind it in the file and need the key frame before.
+    nearest = np.maximum(np.searchsorted(keys.pts, pts, side="right") - 1, 0).tolist()
+    run: _Run | None = None
+    start = reached = 0
+    for row, (frame_pts, position, key) in enumerate(zip(pts.tolist(), positions.tolist(), nearest, strict=True)):
+        skipped = keys.positions[key] - reached
+        long_enough = part and skipped > 0 and reached - start >= MIN_RUN_PACKETS
+        if run is None or skipped > MIN_SKIPPED_PACKETS or long_enough:
+            if run is not None:
+                yield run
+            run = _Run(int(keys.pts[key]), int(keys.dts[key]), row, [])
+            start = int(keys.positions[key])
+        run.pts.append(frame_pts)
+        reached = max(reached, position)
+    if run is not None:
+        yield run
+
+
+def _draw_runs(
+    container: InputContainer, stream: VideoStream, queue: "SimpleQueue[_Run]", canvas: Canvas
+) -> Damage:
+    """Take runs and draw their frames until no run is left, or one did not give all its frames."""
+    damage = Damage()
+    reformatter = VideoReformatter()
+    while run := _take(queue):
+        rows = {pts: run.row + k for k, pts in enumerate(run.pts)}
+        for frame in _decode(stream, _from_key(container, stream, run, damage), set(rows), damage):
+            row = rows.pop(frame.pts, None)
+            if row is not None:
+                damage.corrupt_frames += frame.is_corrupt
+                canvas.draw(row, frame, reformatter)
+        while rows and _take(queue):
+            pass  # the whole file will be decoded instead: spare the other threads the rest
+    return damage
+
+
+def _take(queue: "SimpleQueue[_Run]") -> _Run | None:
+    try:
+        return queue.get_nowait()
+    except Empty:
+        return None
+
+
+def _from_key(container: InputContainer, stream: VideoStream, run: _Run, damage: Damage) -> Iterator[Packet]:
+    """The packets from the run's key packet on; none where no seek leads there."""
+    # Some formats index presentation times, some decoding times.
+    for target in dict.fromkeys((run.key_pts, run.key_dts)):
+        try:
+            container.seek(target, stream=stream)
+        except av.FFmpegError:
+            continue
+        found = False
+        for packet in source.packets(container, stream, damage):
+            found = found or (packet.is_keyframe and packet.pts == run.key_pts)
+            if found:
+                yield packet
+            elif packet.dts is not None and packet.dts > run.key_dts:
+                break
+        if found:
+            return
+
+
+def _decode(
+    stream: VideoStream, packets: Iterator[Packet], wanted: set[int], damage: Damage
+) -> Iterator[VideoFrame]:
+    """Decode until the packets of all wanted pts are in, then let the decoder run empty."""
+    codec = stream.codec_context
+    skips = codec.name in SKIPS_NON_REFERENCE
+    coming = set(wanted)
+    for packet in packets:
+        if skips:
+            codec.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
+        coming.discard(packet.pts)
+        yield from _frames_of(stream, packet, damage)
+        if not coming:
+            break
+    yield from _frames_of(stream, None, damage)
+
+
+def _frames_of(stream: VideoStream, packet: Packet | None, damage: Damage) -> list[VideoFrame]:
+    """What the decoder gives for a packet, and for None what it still holds; nothing for a damaged packet."""
+    try:
+        frames: list[VideoFrame] = stream.codec_context.decode(packet)
+    except av.FFmpegError as error:
+        damage.undecodable_packets += 1
+        damage.first = damage.first or source.reason(error)
+        return []
+    return frames
+
+
+def every_frame(
+    container: InputContainer, stream: VideoStream, damage: Damage
+) -> Iterator[tuple[int, VideoFrame]]:
+    """All frames from where the container stands, as shown, with pts that increase; counted where the file has none."""
+    rate = source.native_fps(stream) or 25.0
+    step = max(1, round(1 / (rate * stream.time_base)))
+    last: int | None = None
+    for packet in chain(source.packets(container, stream, damage), [None]):
+        for frame in _frames_of(stream, packet, damage):
+            pts = frame.pts
+            if pts is None:
+                pts = 0 if last is None else last + step
+            if last is not None and pts <= last:
+                damage.out_of_order += 1
+                continue
+            last = pts
+            yield pts, frame
+
+
+def draw_while_decoding_all(
+    container: InputContainer, stream: VideoStream, pts: NDArray[np.int64], canvas: Canvas
+) -> None:
+    """Draw the frames shown at `pts` [T] out of all of them."""
+    rows = {pts: row for row, pts in enumerate(pts.tolist())}
+    reformatter = VideoReformatter()
+    for frame_pts, frame in every_frame(container, stream, Damage()):
+        row = rows.pop(frame_pts, None)
+        if row is not None:
+            canvas.draw(row, frame, reformatter)
+        if not rows:
+            return
+
+
+def timeline_by_decoding(
+    container: InputContainer, stream: VideoStream, path: Path, damage: Damage
+) -> Timeline:
+    """The timeline of the frames that really come out. Raises VideoError where none does."""
+    shown: list[int] = []
+    end = 0
+    for pts, frame in every_frame(container, stream, damage):
+        shown.append(pts)
+        end = pts + (frame.duration or 0)
+    if not shown:
+        because = f" ({damage.first})" if damage.first else ""
+        raise VideoError(f"{path}: no frame of its video stream can be decoded{because}; get it or encode it again")
+    return source.timeline(container, stream, np.array(shown, np.int64), end)
