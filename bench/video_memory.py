@@ -1,7 +1,7 @@
 """Resident memory of reading 128 frames of a ten-minute 1280x720 clip, everything counted, imports too.
 
-Prints one JSON line: {"frames", "source_frames", "seconds", "before_mb", "peak_rss_mb", "frames_mb"}. `before_mb` is the process
-with its imports before the first byte of video, `peak_rss_mb` the most it ever held.
+Prints one JSON line: {"source_frames", "frames", "seconds", "before_mb", "peak_rss_mb", "frames_mb"}.
+`before_mb` is the process with its imports before the first byte of video, `peak_rss_mb` the most it held.
 """
 
 import argparse
@@ -54,7 +54,9 @@ def make_clip(path: Path, minutes: float) -> int:
         stream.codec_context.gop_size = FPS * GOP_S
         packets = []
         for t in range(FPS * GOP_S):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(texture[:, 8 * t : 8 * t + 1280]), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(texture[:, 8 * t : 8 * t + 1280]), format="rgb24"
+            )
             frame.pts, frame.time_base = t, Fraction(1, FPS)
             packets += stream.encode(frame)
         packets += stream.encode(None)

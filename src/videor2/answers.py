@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from string import ascii_uppercase
 from typing import Literal
 
@@ -108,7 +109,11 @@ def normalise_options(options: Options) -> tuple[str, ...]:
         if sorted(by_letter) != list(ascii_uppercase[: len(options)]):
             raise ValueError(f"options are not labelled A, B, C, ...: {', '.join(options)}")
         options = [by_letter[letter] for letter in sorted(by_letter)]
-    texts = tuple(text.strip() for text in options)
+    return _unlabelled(tuple(text.strip() for text in options))
+
+
+@lru_cache(maxsize=4096)
+def _unlabelled(texts: tuple[str, ...]) -> tuple[str, ...]:
     labels = [_OPTION_LABEL.match(text) for text in texts]
     if texts and all(m and m[1].upper() == ascii_uppercase[i] for i, m in enumerate(labels[:26])):
         return tuple(text[m.end() :] for text, m in zip(texts, labels, strict=True) if m)
@@ -186,7 +191,9 @@ _TAGS = re.compile(r"</?(?:answer|think)>", re.IGNORECASE)
 _YES_NO = re.compile(r"(yes|no)\b(?=\s*(?:[.,;:!]|$))", re.IGNORECASE)
 _FOUR_DECIMALS = re.compile(r"\.\d{4,}")
 _PLAIN_WORDS = re.compile(r"[^\W_]+(?:[\s:'’-]+[^\W_]+)*")
-_UNIT_ONLY = re.compile(r"[\s$€£¥%°.~≈]*(?:[a-zµ°²³/]{1,3}|times?|seconds?|minutes?|hours?|degrees?|percent|meters?)?[\s.%]*")
+_UNIT_ONLY = re.compile(
+    r"[\s$€£¥%°.~≈]*(?:[a-zµ°²³/]{1,3}|times?|seconds?|minutes?|hours?|degrees?|percent|meters?)?[\s.%]*"
+)
 _ARTICLE = re.compile(r"^(?:an?|the) (?=\S)")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
 _CONTRACTED_NOT = re.compile(r"(?<=\w)n['’]t\b")
@@ -249,7 +256,10 @@ def _is_bare_number(text: str) -> bool:
     """Whether a text is a number and at most a currency, a percent sign or a unit."""
     clean = _undressed(text)
     found = find_numbers(clean)
-    return len(found) == 1 and _UNIT_ONLY.fullmatch(clean[: found[0].start] + clean[found[0].end :].lower()) is not None
+    return (
+        len(found) == 1
+        and _UNIT_ONLY.fullmatch(clean[: found[0].start] + clean[found[0].end :].lower()) is not None
+    )
 
 
 def _kept_or_space(m: re.Match[str]) -> str:

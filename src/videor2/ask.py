@@ -12,7 +12,7 @@ from videor2.timeline import Claim, claims
 from videor2.trace import Trace
 from videor2.video.store import ClipStore, VideoConfig
 
-TINY_VIDEO = VideoConfig(fps=2.0, max_frames=24, max_pixels=32 * 32, timestamps=False)
+TINY_VIDEO = VideoConfig(fps=2.0, max_frames=20, max_pixels=32 * 32, timestamps=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,9 @@ def quickstart(
 def ask(
     video: Annotated[Path, typer.Argument(help="A video file.")],
     question: Annotated[str, typer.Argument(help="What to ask about it.")],
-    option: Annotated[list[str] | None, typer.Option(help="An answer to choose from; repeat for each.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="An answer to choose from; repeat for each.")
+    ] = None,
     model: Annotated[str, typer.Option(help="`tiny`, a checkpoint's folder, or a hub id.")] = "tiny",
     subtitles: Annotated[Path | None, typer.Option(help="A subtitle file, written on the frames.")] = None,
     as_json: Json = False,
@@ -105,7 +107,9 @@ def score(
     metric: Annotated[str, typer.Argument(help="alignment, accuracy, format, consistency or claims.")],
     variant: Annotated[str, typer.Option(help="Of alignment: f1 or precision_greedy.")] = "f1",
     buffer_s: Annotated[float, typer.Option(help="Of alignment: seconds a claim may be off.", min=0)] = 2.0,
-    threshold: Annotated[float, typer.Option(help="Of alignment: least cosine similarity.", min=-1, max=1)] = 0.75,
+    threshold: Annotated[
+        float, typer.Option(help="Of alignment: least cosine similarity.", min=-1, max=1)
+    ] = 0.75,
     max_claim_s: Annotated[float, typer.Option(help="Of alignment: longest claim of f1.", min=0)] = 30.0,
 ) -> None:
     """Score JSON lines from stdin, one row out for each row in: `videor2 score format < rows.jsonl`."""
@@ -152,7 +156,9 @@ def synth(
     questions: Annotated[int, typer.Option(help="Questions about each clip.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 0,
     mix: Annotated[Mix | None, typer.Option(help="Write responses to learn, reasoning in this way.")] = None,
-    family: Annotated[list[str] | None, typer.Option(help="A family of questions; repeat; all if absent.")] = None,
+    family: Annotated[
+        list[str] | None, typer.Option(help="A family of questions; repeat; all if absent.")
+    ] = None,
     words: Annotated[bool, typer.Option(help="Give events in words and write no clips.")] = False,
     name: Annotated[str | None, typer.Option(help="The file's name; the split's if absent.")] = None,
     as_json: Json = False,

@@ -103,9 +103,8 @@ def compare(before: Sequence[Record], after: Sequence[Record], *, seed: int = 0)
         pairs = [(value(old[row["id"]], metric), value(row, metric)) for row in after]
         both = [(a, b) for a, b in pairs if a is not None and b is not None]
         if both:
-            differences[metric] = _interval(
-                paired_difference([a for a, _ in both], [b for _, b in both], seed=seed)
-            ) | {"n": len(both)}
+            change = paired_difference([b for _, b in both], [a for a, _ in both], seed=seed)
+            differences[metric] = _interval(change) | {"n": len(both)}
     return differences
 
 

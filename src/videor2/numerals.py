@@ -54,7 +54,9 @@ _WORDS = re.compile(
     rf"(?<![\w-])(?P<sign>(?:minus|negative)\s)?(?:{_WORD})(?:(?:\s|-|\s?,\s|\sand\s)(?:{_WORD}))*(?![\w-]|'s)",
     re.IGNORECASE,
 )
-_DETERMINERS = "this that the each every any no which another other some someone same last first next right wrong"
+_DETERMINERS = (
+    "this that the each every any no which another other some someone same last first next right wrong"
+)
 _ONE_AS_PRONOUN = re.compile(
     rf"(?:\b(?:{'|'.join(_DETERMINERS.split())})\s$)|(?:^\s(?:of|another|by|that|which|who|can|could|where)\b)",
     re.IGNORECASE,

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final, TextIO
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
+from videor2.answers import normalise_options
+from videor2.errors import InputError
 from videor2.sample import Kind
 from videor2.scores.accuracy import accuracy
 from videor2.scores.alignment import BUFFER_S, MAX_CLAIM_S, THRESHOLD, Alignment, align
@@ -23,12 +25,9 @@ from videor2.trace import Trace
 
 CHUNK_ROWS: Final = 256
 
+Choices = Annotated[tuple[str, ...], BeforeValidator(normalise_options)]
 Aligner = Callable[[Sequence[tuple[Sequence[Claim], Sequence[Event]]]], list[Alignment]]
 Out = dict[str, Any]
-
-
-class RowError(ValueError):
-    """A row that cannot be read; the message names the input, the row and the fix."""
 
 
 class Row(BaseModel):
@@ -70,7 +69,7 @@ class AccuracyRow(Row):
 
     response: str
     answer: str
-    options: tuple[str, ...] = ()
+    options: Choices = ()
     kind: Kind | None = None
 
 
@@ -85,7 +84,7 @@ class ConsistencyRow(Row):
 
     response: str
     question: str | None = None
-    options: tuple[str, ...] = ()
+    options: Choices = ()
     kind: Kind | None = None
 
 
@@ -109,14 +108,7 @@ def _format(row: FormatRow) -> Out:
 
 
 def _consistency(row: ConsistencyRow) -> Out:
-    found = consistency(row.response, question=row.question, options=row.options, kind=row.kind)
-    return {
-        "conclusion": found.conclusion,
-        "answer": found.answer,
-        "value": found.score.value,
-        "status": found.score.status,
-        "evidence": found.evidence,
-    }
+    return dict(consistency(row.response, question=row.question, options=row.options, kind=row.kind).row())
 
 
 def _claims(row: ClaimsRow) -> Out:
@@ -162,11 +154,11 @@ def run(
     """Score JSON lines and write one for each; the number of rows written.
 
     `variant` to `max_claim_s` are those of `scores.alignment` and touch no other metric. Blank lines are no
-    rows. Raises `RowError` at the first row that cannot be read, after the rows before it have been written,
-    and `ValueError` on an unknown metric or variant.
+    rows. Raises `InputError` on an unknown metric or variant, and at the first row that cannot be read, after
+    the rows before it have been written.
     """
     if metric not in METRICS:
-        raise ValueError(f"no metric {metric!r}; there are: {', '.join(METRICS)}")
+        raise InputError(f"no metric {metric!r}; there are: {', '.join(METRICS)}")
     aligner = partial(
         align,
         variant=variant,
@@ -190,21 +182,23 @@ def run(
 
 def _chunks(
     metric: Metric, lines: Iterable[str], source: str
-) -> Iterator[tuple[Sequence[Row], RowError | None]]:
+) -> Iterator[tuple[Sequence[Row], InputError | None]]:
     """Chunks of rows; the last one comes with the error that ends the input, if one does."""
     rows: list[Row] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
+    error, number = None, 0
+    try:
+        for number, line in enumerate(lines, start=1):  # noqa: B007 (the number is also used when the loop ends)
+            if not line.strip():
+                continue
             rows.append(read_row(metric, line))
-        except ValueError as e:
-            yield rows, RowError(f"{source}: row {number}: {e}")
-            return
-        if len(rows) == CHUNK_ROWS:
-            yield rows, None
-            rows = []
-    yield rows, None
+            if len(rows) == CHUNK_ROWS:
+                yield rows, None
+                rows = []
+    except UnicodeDecodeError as e:
+        error = InputError(f"{source}: after row {number}: not UTF-8 ({e.reason}): convert it")
+    except ValueError as e:
+        error = InputError(f"{source}: row {number}: {e}")
+    yield rows, error
 
 
 def read_row(metric: Metric, line: str) -> Row:

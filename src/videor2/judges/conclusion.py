@@ -7,7 +7,15 @@ from videor2.answers import Options, Value
 from videor2.sample import Kind
 
 How = Literal[
-    "explicit_choice", "option_text", "elimination", "number", "yes_no", "text", "judge", "undetermined", "error"
+    "explicit_choice",
+    "option_text",
+    "elimination",
+    "number",
+    "yes_no",
+    "text",
+    "judge",
+    "undetermined",
+    "error",
 ]
 """How a conclusion was found; `error` where the judge failed, which is no finding about the reasoning."""
 
@@ -30,7 +38,12 @@ class Judge(Protocol):
     """Anything that reads a conclusion from reasoning: `rules.conclude`, or a language model behind it."""
 
     def __call__(
-        self, think: str, *, question: str | None = None, options: Options = (), answer_kind: Kind | None = None
+        self,
+        think: str,
+        *,
+        question: str | None = None,
+        options: Options = (),
+        answer_kind: Kind | None = None,
     ) -> Conclusion:
         """The conclusion of `think`. A judge that fails returns `how="error"` rather than a guess."""
         ...

@@ -15,7 +15,7 @@ _QUALITY = (
 MOST = re.compile(
     rf"\b(?:most|more)\s(?:\w+\s)?(?:{_QUALITY})\b|\bbest\s(?:\w+\s)?(?:fits?|match(?:es)?|aligns?|describes?|explains?|"
     r"represents?|captures?|answer|option|choice|statement|description|explanation|fit|match|guess)\b|"
-    r"\b(?:fits?|match(?:es)?|aligns?)\s(?:the\s)?best\b"
+    r"\b(?:fits?|match(?:es)?|aligns?)\s(?:the\s)?(?:best|better)\b|\bbetter\s(?:fit|match|option|choice|answer)\b"
 )
 LEAST = re.compile(rf"\bleast\s(?:{_QUALITY})|\bleast\s\w+$")
 AGAINST = re.compile(
@@ -26,6 +26,7 @@ AGAINST = re.compile(
     r"|(?:\bnot|n't)\s(?:be\s)?(?:\w+ly\s)?(?:correct|right|true|supported|likely|plausible|consistent|mentioned|valid|"
     r"accurate|align|fit|match|correspond|support|the\s(?:correct|right|answer|case|best))"
     r"|\bno\s(?:\w+\s)?(?:indication|evidence|sign|reason|suggestion|hint)\b|\b(?:is|was)\sthere\s(?:any\s)?(?:evidence|indication)\b"
+    r"|\b(?:cannot|can't|can\snot|could\snot|couldn't)\sbe\b|\bneither\b"
 )
 SUPPORT = re.compile(
     r"\b(?:aligns?|align(?:ed|ing)|match(?:es|ing)?|fits?|fitting|consistent|corresponds?|agrees?)\s(?:\w+\s){0,4}?with\b|"
@@ -38,6 +39,10 @@ ANSWER = re.compile(
     r"|\bi(?:'ll|'d|\swill|\swould)?\s(?:choose|pick|select|go\swith|answer)\b"
     r"|\bso,?\s(?:it\sis\s)?(?:the\s)?(?:option|choice|letter|answer)\b|\\boxed\b"
 )
+LETTER_ONLY = re.compile(
+    r"\b(?:leaves?|left\swith|go(?:ing)?\swith|settle\s(?:on|for))\b|\bonly\s(?:\w+\s)?(?:option|choice|statement|answer|one)\b"
+    r"|(?:\b(?:is|be)|'s)\s(?:(?:option|choice)\s)?[(\[\"'*]*[a-j][)\]\"'*]*\W*$"
+)
 INFER = re.compile(
     r"\b(?:can|could|may|might|would|must|to)\s(?:\w+ly\s)?(?:conclude|infer|deduce|assume)\b|\bi\s(?:conclude|infer)\b"
     r"|\b(?:this|which)\sleads\s(?:me|us)\sto\b"
@@ -47,7 +52,7 @@ THEREFORE = re.compile(
     r"in conclusion|in summary|to conclude|finally|final answer|based on th(?:is|ese|e))\b"
 )
 UNDECIDED = re.compile(
-    r"\bneither\s(?:of\s|statement|option|\(?a\)?\s)"
+    r"\bneither\s(?:of\s|statement|option|is\b)"
     r"|\b(?:cannot|can't|can\snot|could\snot|couldn't|unable\sto|(?:not|n't)\s(?:be\s)?(?:possible|able)\sto|impossible\sto|"
     r"(?:difficult|hard)\sto|no\sway\sto|(?:not|n't)\s(?:have\s|provide\s)?enough\s(?:\w+\s){1,3}to)\s"
     r"(?:be\s)?(?:\w+ly\s)?(?:determine|conclude|infer|tell|say|know|derive|answer|identify|decide|make|confirm)"
@@ -69,17 +74,22 @@ _BREAK = re.compile(
 )
 _LABEL = re.compile(r"(?:^|[:\n])[\s*•(-]*(?:[A-Za-z]|\d+)\.[\"”'’)*]*$")  # "B. white circle" is one sentence
 _ABBREVIATION = re.compile(r"\b(?:Eq|Fig|No|vs|Mr|Mrs|Ms|Dr|St|e\.g|i\.e|etc)\.$")
-_ENDS_BEFORE_LIST = re.compile(r"\b(?:is|are|be|answer|statement|conclusion|scenario|option|choice|best)\W*:\W*$", re.IGNORECASE)
+_ENDS_BEFORE_LIST = re.compile(
+    r"\b(?:is|are|be|answer|statement|conclusion|scenario|option|choice|best)\W*:\W*$", re.IGNORECASE
+)
 _CLAUSE = re.compile(
     r",?\s+(?P<contrast>rather than|instead of|as opposed to|compared (?:to|with)|than|and not)\s"
     r"|,\s+(?P<not>not)\s(?=\w)"
-    r"|,?\s+(?P<link>which|making|but rather|but|however)\b,?\s"
+    r"|,?\s+(?P<link>which|making|leaving|but rather|but|however)\b,?\s"
     r"|,\s+(?P<so>so|and so|nor|and)\s"
     r"|,?\s+(?:because|since|whereas|although|even though|though|while|due to|given that|considering|based on|unless|if|"
     r"so that|indicating|suggesting|implying|meaning)\b,?\s"
     r"|,\s+(?:as|thus|hence|therefore)\b(?!\swell)\s|\s+as\s(?=(?:this|it|he|she|they|there|that)\s)|;\s"
 )
 
+_PREMISE = re.compile(
+    r"\W*(?:(?:however|but|so|and|now|thus|therefore),?\s)*(?:while|although|though|even though|since|if|because|as|when)\b[^,]*,\s"
+)
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
@@ -95,13 +105,16 @@ class Clause:
     """A part of a sentence, `sentence[start:end]`.
 
     `contrasted` where its conjunction sets it against the part before ("rather than"), `linked` where it goes on
-    about the same thing ("which", "but").
+    about the same thing ("which", "but"), `premise` where it opens the sentence with a condition or a concession,
+    `consequence` behind ", so".
     """
 
     start: int
     end: int
     contrasted: bool = False
     linked: bool = False
+    premise: bool = False
+    consequence: bool = False
 
 
 def sentences(text: str) -> Iterator[Sentence]:
@@ -128,11 +141,27 @@ def sentences(text: str) -> Iterator[Sentence]:
 
 def clauses(sentence: str) -> Iterator[Clause]:
     """The clauses of a lower-case sentence, cut at conjunctions of reason, contrast and condition."""
-    start, contrasted, linked = 0, False, False
-    for m in _CLAUSE.finditer(sentence):
-        yield Clause(start, m.start(), contrasted, linked)
-        start, contrasted, linked = m.end(), bool(m["contrast"] or m["not"]), bool(m["link"] or m["so"])
-    yield Clause(start, len(sentence), contrasted, linked)
+    premise = _PREMISE.match(sentence)
+    start = premise.end() if premise else 0
+    if premise:
+        yield Clause(0, start, premise=True)
+    link: re.Match[str] | None = None
+    for m in _CLAUSE.finditer(sentence, start):
+        yield _clause(start, m.start(), link)
+        start, link = m.end(), m
+    yield _clause(start, len(sentence), link)
+
+
+def _clause(start: int, end: int, link: re.Match[str] | None) -> Clause:
+    if link is None:
+        return Clause(start, end)
+    return Clause(
+        start,
+        end,
+        contrasted=bool(link["contrast"] or link["not"]),
+        linked=bool(link["link"] or link["so"]),
+        consequence=link["so"] in ("so", "and so"),
+    )
 
 
 def polarity_of(question: str | None, think: str) -> Polarity:

@@ -21,7 +21,9 @@ _STOPWORDS = frozenset(
     "him them that this these those there who whom by with for from at as so than then also just would will could "
     "might may can i we you if".split()
 )
-_NEGATORS = frozenset("not no never neither nor none hardly incorrect incorrectly false falsely wrong inaccurate".split())
+_NEGATORS = frozenset(
+    "not no never neither nor none hardly incorrect incorrectly false falsely wrong inaccurate".split()
+)
 _SAME_WORD = {
     word: group.split()[0]
     for group in (
@@ -85,12 +87,12 @@ class OptionWords:
     @lru_cache(maxsize=4096)
     def of(cls, options: tuple[str, ...]) -> "OptionWords":
         """The words of bare options."""
-        stems = [_stems(option) for option in options]
-        words = tuple(s - _NEGATORS for s in stems)
+        full = [stems(option) for option in options]
+        words = tuple(f - _NEGATORS for f in full)
         shared = frozenset.intersection(*words) if words else frozenset()
         return cls(
             words=words,
-            negated=tuple(bool(s & _NEGATORS) for s in stems),
+            negated=tuple(bool(f & _NEGATORS) for f in full),
             only=tuple(tuple(a - b for b in words) for a in words),
             own=tuple(w - shared for w in words),
             has_or=any(_OR.search(option) for option in options),
@@ -106,9 +108,9 @@ class OptionWords:
         parts = [clause] if self.has_or else _OR.split(clause)
         mentions, negated = [], False
         for part in parts:
-            stems = _stems(part)
-            negated = negated or not stems.isdisjoint(_NEGATORS)  # "no book or glass": no glass either
-            if m := self._in_part(stems - _NEGATORS, negated):
+            words = stems(part)
+            negated = negated or not words.isdisjoint(_NEGATORS)  # "no book or glass": no glass either
+            if m := self._in_part(words - _NEGATORS, negated):
                 mentions.append(m)
         if not mentions:
             return None
@@ -118,7 +120,7 @@ class OptionWords:
 
     def alone(self, option: int, text: str) -> bool:
         """Whether a text speaks of this option and has no word of its own of any other."""
-        words = _stems(text) - _NEGATORS
+        words = stems(text) - _NEGATORS
         others = [own for i, own in enumerate(self.own) if i != option]
         return bool(self.own[option] & words) and all(own and own.isdisjoint(words) for own in others)
 
@@ -138,14 +140,15 @@ class OptionWords:
         if self.own[i]:
             return not self.own[i].isdisjoint(words)
         common = self.words[i]
-        return len(common & words) >= TWIN_COVERAGE * len(common)
+        return bool(common) and len(common & words) >= TWIN_COVERAGE * len(common)
 
     def _beats(self, i: int, j: int, words: frozenset[str]) -> bool:
         return i != j and _share(self.only[i][j], words) - _share(self.only[j][i], words) >= MARGIN
 
     def _contradicts(self, i: int, words: frozenset[str]) -> bool:
         return any(
-            _OPPOSITES.get(w) in words and w not in words and _OPPOSITES[w] not in self.words[i] for w in self.own[i]
+            _OPPOSITES.get(w) in words and w not in words and _OPPOSITES[w] not in self.words[i]
+            for w in self.own[i]
         )
 
     def _twin(self, i: int) -> int | None:
@@ -159,14 +162,21 @@ def _share(part: frozenset[str], words: frozenset[str]) -> float:
     return len(part & words) / len(part) if part else 0.0
 
 
-def _stems(text: str) -> frozenset[str]:
+def stems(text: str) -> frozenset[str]:
+    """The words of a text that carry meaning, without endings, one word for each group of synonyms.
+
+    >>> sorted(stems("She was helping him to locate the boxes"))
+    ['box', 'find', 'help']
+    """
     words = [_stem(w) for w in _tokens(text)]
     kept = frozenset(w for w in words if w not in _STOPWORDS)
     return kept or frozenset(words)
 
 
 def _tokens(text: str) -> Iterable[str]:
-    lowered = text.lower().replace("’", "'").replace("n't", " not").replace("cannot", "can not").replace("'s", "")
+    lowered = (
+        text.lower().replace("’", "'").replace("n't", " not").replace("cannot", "can not").replace("'s", "")
+    )
     return _WORD.findall(lowered) if lowered.isascii() else _WORD.findall(normalise_text(lowered))
 
 

@@ -16,8 +16,8 @@ from typing import Literal
 from videor2.answers import Options, Value, normalise_options, normalise_text
 from videor2.judges import cues
 from videor2.judges.conclusion import Conclusion, How
-from videor2.judges.cues import Polarity, Sentence
-from videor2.judges.matching import Mention, OptionWords
+from videor2.judges.cues import Clause, Polarity, Sentence
+from videor2.judges.matching import Mention, OptionWords, stems
 from videor2.numerals import canonical_number, find_numbers
 from videor2.sample import Kind
 
@@ -42,16 +42,10 @@ def conclude(
     texts = normalise_options(options)
     text = _ANSWER_TAGS.sub(lambda m: " " * len(m[0]), think)
     kind = answer_kind or ("choice" if texts else "number" if _ASKS_NUMBER.search(question or "") else "text")
-    if kind == "choice" and {normalise_text(t) for t in texts} == {"yes", "no"}:
-        yes_no = _yes_no(text)
-        if yes_no.value:
-            index = [normalise_text(t) for t in texts].index(yes_no.value.canonical)
-            return Conclusion(Value("letter", ascii_uppercase[index]), "yes_no", yes_no.evidence)
-        return _Reading(texts, cues.polarity_of(question, text), by_letter_only=True).of(text)
     if kind == "choice":
-        return _Reading(texts, cues.polarity_of(question, text)).of(text)
+        return _choice(text, texts, cues.polarity_of(question, text))
     if kind in ("number", "regression"):
-        return _number(text)
+        return _number(text, question)
     said = _yes_no(text) if not question or _ASKS_YES_NO.search(question) else None
     return said if said and said.value else _stated_text(text)
 
@@ -104,7 +98,10 @@ class _Reading:
             if label is not None:
                 self.topic = frozenset({label})
                 self._take_checked(sentence.text, label)
-            if not cues.TRIGGER.search(lowered):
+            bare = _BARE_LETTER_LINE.fullmatch(sentence.text)
+            if bare and (i := ascii_uppercase.index(bare[1])) < self.names.count:
+                self._take(_Statement("settles", frozenset({i}), "explicit_choice", sentence.text.strip(), firm=True))
+            if not (cues.TRIGGER.search(lowered) or cues.LETTER_ONLY.search(lowered)):
                 continue
             if cues.UNDECIDED.search(lowered):
                 if not (self.settled and _HEDGE.match(lowered)):
@@ -119,15 +116,20 @@ class _Reading:
     def _statements(self, sentence: str, lowered: str, *, labelled: bool) -> Iterator[_Statement]:
         settled, pending = False, False
         named_before: frozenset[int] = frozenset()
+        may_name = _MAY_NAME.search(sentence) is not None
         for clause in cues.clauses(lowered):
+            if clause.premise:
+                continue
             text, original = lowered[clause.start : clause.end], sentence[clause.start : clause.end]
             if clause.contrasted:
                 mention = self.words.mention(text) if self.words and settled else None
                 if mention:
                     yield _Statement("rejects", frozenset(mention.options), "elimination", sentence.strip())
                 continue
-            letters = self.names.named(original)
-            cue = self._cue(text, conclusive=clause.start == 0 and not labelled, lettered=bool(letters))
+            letters = self.names.named(original) if may_name else frozenset()
+            cue = self._cue(text, lettered=bool(letters))
+            if cue is None and not labelled:
+                cue = self._consequence(lowered, clause, lettered=bool(letters))
             if cue is None and pending and (clause.linked or _IS_THAT.search(text)):
                 cue = _Cue("settles", 0, 0)  # "the most likely one, given this, is that ..."
             stance: Stance | None = cue.stance if cue else None
@@ -137,7 +139,7 @@ class _Reading:
                 said = Mention(tuple(letters), self.names.negated(original))
             elif cue and not labelled and (said := self._mention(text, cue)):
                 how = "option_text"
-                if cue.marked_only and (said.coverage < _CLEARLY or len(said.options) > 1):
+                if cue.marked_only and (clause.consequence or said.coverage < _CLEARLY or len(said.options) > 1):
                     stance = "supports"
             elif cue and (labelled or _POINTS_BACK.match(text)) and self.topic:
                 said = Mention(tuple(self.topic))
@@ -146,7 +148,7 @@ class _Reading:
             named_before = letters or named_before
             if letters and not labelled:
                 self.topic = letters
-            if stance == "settles" and said is None:
+            if cue and stance == "settles" and said is None and not cue.marked_only:
                 pending = True
                 self.referred = self.referred or sentence.strip()
             if stance is None or said is None or (settled and stance != "rejects" and not clause.linked):
@@ -157,7 +159,7 @@ class _Reading:
                 stance = "supports" if stance == "rejects" else "rejects"
             yield _Statement(stance, frozenset(said.options), how, sentence.strip(), firm)
 
-    def _cue(self, clause: str, *, conclusive: bool, lettered: bool) -> _Cue | None:
+    def _cue(self, clause: str, *, lettered: bool) -> _Cue | None:
         """What a clause does to the options that it names: its last cue tells."""
         least_asked = self.polarity == "least"
         found = [
@@ -165,12 +167,21 @@ class _Reading:
             for pattern, stance in (_CUES_LEAST if least_asked else _CUES_MOST)
             if (m := _last(pattern, clause))
         ]
+        if lettered and not found and (m := cues.LETTER_ONLY.search(clause)):
+            found = [_Cue("settles", m.start(), m.end())]
         if found:
             return max(found, key=lambda c: c.end)  # the first of equals: "not more likely" before "more likely"
-        if conclusive and (m := cues.THEREFORE.match(clause)) and (lettered or not least_asked):
-            return _Cue("settles", m.start(), m.end(), marked_only=True)
         m = cues.SUPPORT.search(clause)
         return _Cue("rejects" if least_asked else "supports", m.start(), m.end()) if m else None
+
+    def _consequence(self, sentence: str, clause: Clause, *, lettered: bool) -> _Cue | None:
+        """A clause that only its "therefore" marks as a conclusion. Of a LEAST question it may tell the facts."""
+        if self.polarity == "least" and not lettered:
+            return None
+        marked = cues.THEREFORE.match(sentence) if clause.start == 0 else None
+        if marked:
+            return _Cue("settles", 0, marked.end(), marked_only=True)
+        return _Cue("settles", 0, 0, marked_only=True) if clause.consequence else None
 
     def _mention(self, clause: str, cue: _Cue) -> Mention | None:
         """The options whose words stand behind the cue; else before it, where the cue closes the clause."""
@@ -191,7 +202,9 @@ class _Reading:
                 self.supported.pop(i, None)
             if self.settled:
                 left = self.settled.options - s.options
-                self.settled = _Statement("settles", left, self.settled.how, self.settled.evidence) if left else None
+                self.settled = (
+                    _Statement("settles", left, self.settled.how, self.settled.evidence) if left else None
+                )
             return
         for i in s.options:
             self.rejected.pop(i, None)
@@ -213,6 +226,8 @@ class _Reading:
         if self.undecided:
             return Conclusion(None, "undetermined", self.undecided)
         left = frozenset(range(len(self.texts))) - self.rejected.keys()
+        if self.texts and not left:
+            return Conclusion(None, "undetermined", list(self.rejected.values())[-1])
         if self.rejected and len(left) == 1:
             return _chosen(left, "elimination", list(self.rejected.values())[-1])
         if self.supported:
@@ -277,9 +292,15 @@ class _LetterNames:
                 rf"[)\]\"'”*]*\s*(?:,\s*)?(?:and|or|nor|&|/|,)\s*(?:(?i:options?|statement)\s)?[(\[\"'“*]*([{both}])(?![\w'’])"
             ),
             bracketed=re.compile(rf"(?<!part )(?<!Figure )(?<!panel )\(([{both}])\)(?!\s*[=+*/^])"),
-            at_end=re.compile(rf"(?:\bis|\bbe|:|\\boxed\{{(?:\\text\{{)?)\s*[(\[*]*([{both}])[)\]*}}.$]*\s*$"),
-            labels=re.compile(rf"[\s*•-]*(?:Option\s+)?[(\[*]*([{up}])[*]*[).\]:][*]*(?:\s|$)|[\s*•-]*\(([{both}])\)\s"),
-            denied=re.compile(rf"\bnot\s(?:be\s)?(?:(?i:option|choice|statement|answer)\s)?[(\[\"'*]*[{both}](?![\w'’])"),
+            at_end=re.compile(
+                rf"(?:\bis|\bbe|:|\\boxed\{{(?:\\text\{{)?)\s*[(\[*]*([{both}])[)\]*}}.$]*\s*$"
+            ),
+            labels=re.compile(
+                rf"[\s*•-]*(?:Option\s+)?[(\[*]*([{up}])[*]*[).\]:][*]*(?:\s|$)|[\s*•-]*\(([{both}])\)\s"
+            ),
+            denied=re.compile(
+                rf"\bnot\s(?:be\s)?(?:(?i:option|choice|statement|answer)\s)?[(\[\"'*]*[{both}](?![\w'’])"
+            ),
         )
 
     def label(self, line: str) -> int | None:
@@ -312,6 +333,18 @@ class _LetterNames:
         return ascii_uppercase.index(letter.upper())
 
 
+def _choice(text: str, texts: tuple[str, ...], polarity: Polarity) -> Conclusion:
+    """The conclusion about options. "Yes" and "no" as options are words that any sentence may have: there only a
+    letter, or the plain statement, counts."""
+    words = [normalise_text(t) for t in texts] if len(texts) <= 3 else []
+    if "yes" not in words or "no" not in words:
+        return _Reading(texts, polarity).of(text)
+    said = _yes_no(text)
+    if said.value:
+        return _chosen([words.index(said.value.canonical)], "yes_no", said.evidence)
+    return _Reading(texts, polarity, by_letter_only=True).of(text)
+
+
 def _chosen(options: Iterable[int], how: How, evidence: str) -> Conclusion:
     letters = tuple(ascii_uppercase[i] for i in sorted(options))
     if len(letters) == 1:
@@ -326,20 +359,22 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return found
 
 
-def _number(text: str) -> Conclusion:
+def _number(text: str, question: str | None) -> Conclusion:
     """The number of the last sentence that states a result."""
+    asked = stems(question or "")
     for sentence in reversed(list(cues.sentences(text))):
         if sentence.text.rstrip().endswith("?") or cues.ABOUT_THE_TASK.match(sentence.text.lower()):
             continue
-        stated = list(_STATES_NUMBER.finditer(sentence.text))
-        if not stated:
-            continue
-        numbers = find_numbers(sentence.text)
-        after = [n for n in numbers if any(0 <= n.start - m.end() <= _NEAR for m in stated)]
-        values = {n.value for n in numbers}
-        chosen = after[-1].value if after else values.pop() if len(values) == 1 else None
-        if chosen is not None:
-            return Conclusion(Value("number", canonical_number(chosen)), "number", sentence.text.strip())
+        stated = [m.end() for m in _STATES_NUMBER.finditer(sentence.text)]
+        numbers = find_numbers(sentence.text) if stated else []
+        behind = [n for n in numbers if n.start >= stated[-1]]
+        near = behind and behind[0].start - stated[-1] <= _NEAR
+        if not near:
+            behind = numbers if len({n.value for n in numbers}) == 1 else []
+        counted = [n for n in behind if not asked.isdisjoint(stems(sentence.text[n.end : n.end + _NEAR].split(",")[0]))]
+        chosen = (counted or behind)[:1]
+        if chosen:
+            return Conclusion(Value("number", canonical_number(chosen[0].value)), "number", sentence.text.strip())
     return Conclusion(None, "undetermined")
 
 
@@ -361,6 +396,10 @@ def _stated_text(text: str) -> Conclusion:
     return Conclusion(None, "undetermined")
 
 
+_BARE_LETTER_LINE = re.compile(r"[\s*(\[\"'>-]*([A-HJ])[\s*)\].\"']*")
+_MAY_NAME = re.compile(
+    r"(?<![A-Za-z])[A-J](?![A-Za-z])|[(\[{][a-j][)\]}]|(?i:options?|choices?|letter|is|be|:)\W+[a-j](?![\w'’])"
+)
 _CUES_MOST: tuple[tuple[re.Pattern[str], Stance], ...] = (
     (cues.LEAST, "rejects"),
     (cues.AGAINST, "rejects"),
@@ -381,9 +420,12 @@ _FORWARD = re.compile(
 )
 _IS_THAT = re.compile(r"\bis\s(?:that|the\sone)\b")
 _ANSWER_TAGS = re.compile(r"<answer>.*?</answer>|</?(?:think|answer)>", re.DOTALL | re.IGNORECASE)
-_ASKS_NUMBER = re.compile(r"\bhow (?:many|much)\b|\bwhat (?:is|was) the (?:total )?(?:number|count|sum|total)\b|\bcount the\b", re.I)
+_ASKS_NUMBER = re.compile(
+    r"\bhow (?:many|much)\b|\bwhat (?:is|was) the (?:total )?(?:number|count|sum|total)\b|\bcount the\b", re.I
+)
 _ASKS_YES_NO = re.compile(
-    r"(?:^|[.:]\s)(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\s[^.?]*\?|\byes or no\b", re.I
+    r"(?:^|[.:]\s)(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\s[^.?]*\?|\byes or no\b",
+    re.I,
 )
 _HEDGE = re.compile(r"\W*(?:however|although|though|but|while|still|of course)\b")
 _LONE_CAPITAL = re.compile(r"(?<![\w'’])[B-HJ](?![\w'’])|(?<=\s)A$")
@@ -394,9 +436,9 @@ _POINTS_BACK = re.compile(
 _CHECKED = re.compile(r"[\s:,-](yes|no)\W*$", re.IGNORECASE)
 _NEAR = 24  # characters between "there are" and its number: "there are a total of about three"
 _STATES_NUMBER = re.compile(
-    r"\b(?:answer|total|sum|count|result|number|value|altogether|therefore|thus|hence|conclude|confirm)\b[^.?!\n]*?"
-    r"\b(?:is|are|was|were|be|equals|of)\b|\bthere\s(?:are|is|were|was)\b|\b(?:is|are)\sindeed\b|\banswer\s?:|="
-    r"|^\W*(?:so|therefore|thus|hence)\b[^.?!\n]*?\b(?:is|are|was|were|has|have|see|sees)\b",
+    r"\b(?:answer|total|sum|count|result|number|value)\b[^.?!\n]*?\b(?:is|are|was|were|be|equals|of)\b"
+    r"|\bthere\s(?:are|is|were|was)\b|\b(?:is|are)\sindeed\b|\banswer\s?:|=|\\boxed\{|\b(?:in total|altogether|overall),?"
+    r"|\b(?:i|we)\s(?:count|conclude|confirm)\b|\b(?:so|therefore|thus|hence)\b,?",
     re.IGNORECASE,
 )
 _SAYS_YES_NO = re.compile(

@@ -1,7 +1,7 @@
 """A few million parameters of the Qwen3-VL architecture, with a tokenizer of their own.
 
 What makes a model of this size learn to see from scratch is in the tokens: a time (` 00:07`), an object
-(` white circle`) and a place (` top left`) are one token each. The tokenizer is still a byte-level BPE that can
+(` the white circle`) and a place (` the top left`) are one token each. The tokenizer is still a byte-level BPE that can
 read and write any text; only its splitting rule keeps those expressions whole.
 """
 
@@ -52,12 +52,14 @@ def build_tokenizer(corpus: Iterable[str]) -> "PreTrainedTokenizerFast":
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
+    colours, shapes, places = ("|".join(words) for words in (COLOURS, SHAPES, PLACES))
     whole = [
         r" ?\d\d:\d\d",
         r"<\d+\.\d seconds>",
-        rf" ?(?:{'|'.join(COLOURS)}) (?:{'|'.join(SHAPES)})",
-        rf" ?(?:{'|'.join(PLACES)})",
-        r" ?\p{L}+",
+        rf" ?(?:the )?(?:{colours}) (?:{shapes})",
+        rf" ?the (?:{places})",
+        rf" ?(?:{colours})",
+        r" ?\p{L}+[.?]?",
         r" ?\d+",
         r" ?[^\s\p{L}\d]",
         r"\s+",
@@ -91,10 +93,10 @@ def build_tokenizer(corpus: Iterable[str]) -> "PreTrainedTokenizerFast":
 
 def _whole_tokens(corpus: Iterable[str]) -> Iterator[str]:
     """The corpus, and what must be one token whether the corpus has it or not."""
-    names = [f"{c} {s}" for c in COLOURS for s in SHAPES]
+    names = [f"the {c} {s}" for c in COLOURS for s in SHAPES] + [f"the {place}" for place in PLACES]
     clocks = [f"00:{s:02d}" for s in range(60)]
     numbers = [str(n) for n in range(61)]
-    for text in [*names, *PLACES, *COLOURS, *clocks, *numbers]:
+    for text in [*names, *COLOURS, *clocks, *numbers]:
         yield from (text, f" {text}")
     # Frame times as Qwen3-VL's processor writes them, at 2 frames a second and at 1.
     for second in range(60):

@@ -3,12 +3,14 @@
 from importlib.resources import files
 from pathlib import Path
 
+from videor2.errors import InputError
+
 
 def recipe(name: str) -> Path:
-    """The path of a shipped recipe, such as `tiny_grpo`; raises FileNotFoundError that lists them all."""
+    """The path of a shipped recipe, such as `tiny_grpo`; raises InputError that lists them all."""
     folder = Path(str(files(__name__)))
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
-        raise FileNotFoundError(f"no recipe {name!r}; there are: {known}")
+        raise InputError(f"no recipe {name!r}; there are: {known}")
     return path

@@ -8,6 +8,8 @@ this file.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from videor2.answers import Options
+from videor2.judges import Judge, conclude
 from videor2.sample import Kind
 from videor2.scores.alignment import BUFFER_S, MAX_CLAIM_S, THRESHOLD, Alignment, align, gated
 from videor2.scores.consistency import Consistency, consistency, gate
@@ -33,7 +35,7 @@ class Rollout:
 
     response: str
     question: str | None = None
-    options: tuple[str, ...] = ()
+    options: Options = ()
     kind: Kind | None = None
     events: tuple[Event, ...] = ()
 
@@ -49,12 +51,20 @@ class GatedAlignment:
 
 
 def gated_alignment(
-    rollouts: Sequence[Rollout], *, config: RewardConfig | None = None, embedder: Embedder | None = None
+    rollouts: Sequence[Rollout],
+    *,
+    config: RewardConfig | None = None,
+    embedder: Embedder | None = None,
+    judge: Judge = conclude,
 ) -> list[GatedAlignment]:
-    """Gate times alignment for each of a batch of responses, their sentences embedded together."""
+    """Gate times alignment for each of a batch of responses, their sentences embedded together.
+
+    `judge` reads the conclusion of a reasoning for the gate; where it fails, the score is an error.
+    """
     config = config or RewardConfig()
+    traces = [Trace.parse(rollout.response) for rollout in rollouts]
     aligned = align(
-        [(claims(Trace.parse(r.response).think or ""), r.events) for r in rollouts],
+        [(claims(t.think or ""), rollout.events) for t, rollout in zip(traces, rollouts, strict=True)],
         variant=config.variant,
         buffer_s=config.buffer_s,
         threshold=config.threshold,
@@ -62,9 +72,9 @@ def gated_alignment(
         embedder=embedder,
     )
     rewards = []
-    for rollout, one in zip(rollouts, aligned, strict=True):
+    for rollout, trace, one in zip(rollouts, traces, aligned, strict=True):
         found = consistency(
-            rollout.response, question=rollout.question, options=rollout.options, kind=rollout.kind
+            trace, question=rollout.question, options=rollout.options, kind=rollout.kind, judge=judge
         )
         opened = gate(found)
         rewards.append(GatedAlignment(found, opened, one, gated(opened, one.score)))

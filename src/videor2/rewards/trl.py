@@ -17,6 +17,8 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
+from videor2.errors import InputError
+from videor2.judges import Judge, conclude
 from videor2.rewards import GatedAlignment, RewardConfig, Rollout, gated_alignment
 from videor2.scores.accuracy import accuracy
 from videor2.scores.embed import Embedder, default_embedder
@@ -38,8 +40,8 @@ def accuracy_reward(
     answers = _required(columns, "answer", n)
     options, kinds = _column(columns, "options", n), _column(columns, "kind", n)
     scores = [
-        accuracy(_text(completion), answer=str(answer), options=tuple(option or ()), kind=kind)
-        for completion, answer, option, kind in zip(completions, answers, options, kinds, strict=True)
+        accuracy(_text(completion), answer=answer, options=choices, kind=kind)
+        for completion, answer, choices, kind in zip(completions, answers, options, kinds, strict=True)
     ]
     return _rewards(scores, prompts, columns)
 
@@ -55,15 +57,16 @@ def gated_alignment_reward(
     prompts: Sequence[Any], completions: Sequence[Completion], completion_ids: Any = None, **columns: Any
 ) -> list[float | None]:
     """Consistency gate times temporal alignment, with the default `RewardConfig`; logs each part."""
-    return _gated_alignment_reward(prompts, completions, columns, RewardConfig(), None)
+    return _gated_alignment_reward(prompts, completions, columns, RewardConfig(), None, conclude)
 
 
 def make_rewards(
-    config: RewardConfig | None = None, *, embedder: Embedder | None = None
+    config: RewardConfig | None = None, *, embedder: Embedder | None = None, judge: Judge = conclude
 ) -> list[RewardFunction]:
     """The reward functions to hand to `GRPOTrainer(reward_funcs=...)`: accuracy, format, gated alignment.
 
-    Loads the embedder now: what is missing should stop the run before its first rollout, not after.
+    `judge` reads conclusions for the gate. The embedder is loaded now: what is missing should stop the run
+    before its first rollout, not after.
     """
     settings = config or RewardConfig()
     embedder = embedder or default_embedder()
@@ -71,7 +74,7 @@ def make_rewards(
     def gated_alignment_reward(
         prompts: Sequence[Any], completions: Sequence[Completion], completion_ids: Any = None, **columns: Any
     ) -> list[float | None]:
-        return _gated_alignment_reward(prompts, completions, columns, settings, embedder)
+        return _gated_alignment_reward(prompts, completions, columns, settings, embedder, judge)
 
     return [accuracy_reward, format_reward, gated_alignment_reward]
 
@@ -82,10 +85,11 @@ def _gated_alignment_reward(
     columns: Mapping[str, Any],
     config: RewardConfig,
     embedder: Embedder | None,
+    judge: Judge,
 ) -> list[float | None]:
     n = len(completions)
     rollouts = [
-        Rollout(_text(completion), question, tuple(options or ()), kind, events)
+        Rollout(_text(completion), question, options, kind, events)
         for completion, question, options, kind, events in zip(
             completions,
             _column(columns, "question", n),
@@ -95,7 +99,7 @@ def _gated_alignment_reward(
             strict=True,
         )
     ]
-    parts = gated_alignment(rollouts, config=config, embedder=embedder)
+    parts = gated_alignment(rollouts, config=config, embedder=embedder, judge=judge)
     _log(parts, columns.get("log_metric"), columns.get("log_extra"))
     return _rewards([part.score for part in parts], prompts, columns)
 
@@ -109,23 +113,23 @@ def _log(
     aligned = [part.alignment for part in parts if part.alignment.score.status == "ok"]
     if log_metric is not None:
         for name, values in {
-            "gate/rate": [p.gate.value for p in parts],
-            "gate/undetermined": [p.consistency.score.status == "abstain" for p in parts],
-            "gate/failed": [p.gate.status == "error" for p in parts],
-            "alignment/mean": [a.score.value for a in aligned],
+            "alignment/gate": [p.gate.value for p in parts],
+            "alignment/undetermined": [p.consistency.score.status == "abstain" for p in parts],
+            "alignment/failed": [p.score.status == "error" for p in parts],
+            "alignment/tar": [a.score.value for a in aligned],
             "alignment/precision": [a.precision for a in aligned],
             "alignment/recall": [a.recall for a in aligned],
             "alignment/abstained": [p.alignment.score.status == "abstain" for p in parts],
-            "gated_alignment/mean": [p.score.value for p in parts],
+            "alignment/gated": [p.score.value for p in parts],
         }.items():
             known = [float(value) for value in values if value is not None]
             if known:  # a mean over nothing is not 0
                 log_metric(name, fmean(known))
     if log_extra is not None:
-        log_extra("conclusion", [p.consistency.conclusion for p in parts])
         log_extra("gate", [p.gate.value for p in parts])
-        log_extra("alignment", [p.alignment.score.value for p in parts])
-        log_extra("alignment_detail", [p.alignment.score.detail for p in parts])
+        log_extra("gate_detail", [p.consistency.score.detail for p in parts])
+        log_extra("tar", [p.alignment.score.value for p in parts])
+        log_extra("tar_detail", [p.alignment.score.detail for p in parts])
 
 
 def _rewards(
@@ -174,12 +178,12 @@ def _column(columns: Mapping[str, Any], name: str, n: int) -> Sequence[Any]:
 def _required(columns: Mapping[str, Any], name: str, n: int) -> Sequence[Any]:
     if columns.get(name) is None:
         found = ", ".join(sorted(k for k in columns if k not in ("trainer_state", "log_metric", "log_extra")))
-        raise ValueError(f"the training set has no column {name!r} (found: {found or 'none'}): add it")
+        raise InputError(f"the training set has no column {name!r} (found: {found or 'none'}): add it")
     return _column(columns, name, n)
 
 
 def _events(cells: Sequence[Any], ids: Sequence[Any]) -> Iterable[tuple[Event, ...]]:
-    for i, (cell, sample) in enumerate(zip(cells, ids, strict=True)):
+    for row, (cell, sample) in enumerate(zip(cells, ids, strict=True)):
         try:
             value = json.loads(cell or "[]") if isinstance(cell, str) else cell
             if isinstance(value, dict):
@@ -187,6 +191,5 @@ def _events(cells: Sequence[Any], ids: Sequence[Any]) -> Iterable[tuple[Event, .
                 value = {time: sentence for time, sentence in value.items() if sentence is not None}
             yield tuple(read_events(value or []))
         except ValueError as e:
-            raise ValueError(
-                f"column 'events', {f'id {sample}' if sample is not None else f'row {i}'}: {e}"
-            ) from e
+            where = f"row {row}" if sample is None else f"id {sample}"
+            raise InputError(f"training set, {where}, column 'events': {e}") from e

@@ -19,7 +19,9 @@ from videor2.scores.score import Score
 from videor2.trace import Trace
 
 
-def accuracy(response: Trace | str, *, answer: str | None, options: Options = (), kind: Kind | None = None) -> Score:
+def accuracy(
+    response: Trace | str, *, answer: str | None, options: Options = (), kind: Kind | None = None
+) -> Score:
     """How right the answer block of a response is, against the reference `answer`.
 
     - `choice`: 1 for the same letter, given as a letter or as the option's text;

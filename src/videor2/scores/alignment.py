@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+from videor2.errors import InputError
 from videor2.scores.embed import Embedder, default_embedder
 from videor2.scores.score import Score
 from videor2.timeline import Claim, Event
@@ -62,7 +63,7 @@ def alignment(
 
     variant: a key of `VARIANTS`. buffer_s, max_claim_s: seconds. threshold: the cosine similarity from which
     two sentences say the same. embedder: the process-wide one where None. Abstains where there are no events;
-    scores 0 where there are events and no claims: silence is not alignment. Raises `ValueError` on an unknown
+    scores 0 where there are events and no claims: silence is not alignment. Raises `InputError` on an unknown
     variant and `MissingExtra` where sentences cannot be embedded.
 
     >>> events = [Event(3, 4, "a red circle appears"), Event(9, 9, "the blue square vanishes")]
@@ -100,7 +101,7 @@ def align(
     [((0, 0),), ()]
     """
     if variant not in VARIANTS:
-        raise ValueError(f"no alignment variant {variant!r}; there are: {', '.join(VARIANTS)}")
+        raise InputError(f"no alignment variant {variant!r}; there are: {', '.join(VARIANTS)}")
     similarities = _similarities(rows, embedder)
     return [
         VARIANTS[variant](

@@ -149,9 +149,7 @@ def tac_paper(results: Iterable[Consistency], golds: Sequence[Value]) -> PaperTa
     What is undetermined counts as wrong, and B before C counts as consistent where A is right. With many options and low
     accuracy it is high for a model that thinks and answers at random. Raises ValueError for no rows or unequal lengths.
     """
-    rows = [
-        (r.conclusion.value == gold, r.answer == gold) for r, gold in zip(results, golds, strict=True)
-    ]
+    rows = [(r.conclusion.value == gold, r.answer == gold) for r, gold in zip(results, golds, strict=True)]
     if not rows:
         raise ValueError("tac_paper needs at least one row")
     n = len(rows)
@@ -175,7 +173,9 @@ def _compared(conclusion: Conclusion, answer: Value | None, given: str) -> Score
         left = " or ".join(conclusion.candidates)
         if left and str(answer) not in conclusion.candidates:
             return Score.ok(0.0, f"concludes {left}, answers {answer}")
-        return Score.abstain(f"the reasoning leaves {left} open" if left else "the reasoning concludes nothing")
+        return Score.abstain(
+            f"the reasoning leaves {left} open" if left else "the reasoning concludes nothing"
+        )
     agree = _same(conclusion.value, answer)
     if agree is None:
         return Score.abstain(f"concludes {conclusion.value}, answers {answer}: the texts agree in part")

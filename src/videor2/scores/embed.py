@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
+from videor2.errors import InputError
+
 Array = NDArray[np.float32]
 
 WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -32,11 +34,11 @@ BATCH_SIZE: Final = 32
 """Sentences per forward pass. On a CPU larger batches fall out of the cache and take longer."""
 
 
-class MissingExtra(ImportError):
+class MissingExtra(InputError, ImportError):
     """An optional dependency is not installed."""
 
 
-class WrongWeights(ValueError):
+class WrongWeights(InputError):
     """The weights on disk are not the ones that the published scores were made with."""
 
 

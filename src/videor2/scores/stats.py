@@ -24,7 +24,11 @@ class Interval:
 
 
 def bootstrap_mean(
-    values: Sequence[float] | NDArray[np.float64], *, seed: int = 0, resamples: int = 2000, level: float = 0.95
+    values: Sequence[float] | NDArray[np.float64],
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+    level: float = 0.95,
 ) -> Interval:
     """Mean of values (n,) with a percentile bootstrap interval.
 
@@ -69,11 +73,17 @@ def paired_difference(
     return bootstrap_mean(first - second, seed=seed, resamples=resamples, level=level)
 
 
-def _resampled_means(sample: NDArray[np.float64], rng: np.random.Generator, resamples: int) -> NDArray[np.float64]:
+def _resampled_means(
+    sample: NDArray[np.float64], rng: np.random.Generator, resamples: int
+) -> NDArray[np.float64]:
     low, high = sample.min(), sample.max()
     n_high = int((sample == high).sum())
     if n_high + int((sample == low).sum()) >= sample.size:
-        hits = rng.binomial(sample.size, n_high / sample.size, size=resamples) if low < high else np.zeros(resamples)
+        hits = (
+            rng.binomial(sample.size, n_high / sample.size, size=resamples)
+            if low < high
+            else np.zeros(resamples)
+        )
         means: NDArray[np.float64] = low + (high - low) * hits / sample.size
         return means
     rows = max(1, _CHUNK // sample.size)

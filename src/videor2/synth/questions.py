@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from videor2.sample import Kind
-from videor2.synth.world import COLOURS, DURATION_S, PLACES, SHAPES, Split, Thing, World, pick
+from videor2.synth.world import COLOURS, DURATION_S, SHAPES, Split, Thing, World, pick
 
 Family = Literal["order", "when", "count", "duration", "state", "prior"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -84,14 +84,14 @@ def _order(world: World, rng: np.random.Generator, _split: Split) -> Question | 
     which = pick(rng, ["first", "last", "next"])
     if which == "next":
         index = int(rng.integers(1, len(appeared)))
-        text = f"Which object appears right after the {appeared[index - 1].name}?"
+        text = f"Which object appears right after {appeared[index - 1].name}?"
         found = appeared[index]
     else:
         found = appeared[0 if which == "first" else -1]
         text = f"Which object appears {which}?"
     others = [t.name for t in appeared if t != found]
     return Question(
-        "order", text, _options(rng, found.name, others, _names()), found.name, f"it is the {found.name}"
+        "order", text, _options(rng, found.name, others, _names()), found.name, f"it is {found.name}"
     )
 
 
@@ -102,9 +102,7 @@ def _when(world: World, rng: np.random.Generator, _split: Split) -> Question:
         h.action
     ]
     first = " first" if len(same) > 1 else ""  # a shape may move twice
-    return Question(
-        "when", f"At which second does the {h.thing.name} {verb}{first}?", (), str(same[0].at_s), ""
-    )
+    return Question("when", f"At which second does {h.thing.name} {verb}{first}?", (), str(same[0].at_s), "")
 
 
 def _count(world: World, rng: np.random.Generator, _split: Split) -> Question:
@@ -123,7 +121,7 @@ def _duration(world: World, rng: np.random.Generator, _split: Split) -> Question
                 spans[h.thing.name] = h.at_s - born[0].at_s
     if spans and rng.random() < 0.5:
         name = pick(rng, sorted(spans))
-        text, seconds = f"How long is the {name} visible?", spans[name]
+        text, seconds = f"How long is {name} visible?", spans[name]
     else:
         text = "How long is it from the first event to the last?"
         seconds = world.happenings[-1].at_s - world.happenings[0].at_s
@@ -132,22 +130,17 @@ def _duration(world: World, rng: np.random.Generator, _split: Split) -> Question
     return Question("duration", text, _options(rng, answer, [], near), answer, f"it is {answer}")
 
 
-def _state(world: World, rng: np.random.Generator, _split: Split) -> Question | None:
-    moments = [s for s in range(1, DURATION_S) if world.visible(s)]
-    at_s = pick(rng, moments)
-    seen = world.visible(at_s)
-    place = pick(rng, sorted(seen))
-    thing = seen[place]
+def _state(world: World, rng: np.random.Generator, _split: Split) -> Question:
+    at_s = int(rng.integers(1, DURATION_S))
+    seen = list(world.visible(at_s).values())
     clock = f"00:{at_s:02d}"
-    if rng.random() < 0.5:
-        text = f"Where is the {thing.name} at {clock}?"
-        return Question("state", text, _options(rng, place, [], PLACES), place, f"it is {place}")
-    if sum(other.shape == thing.shape for other in seen.values()) > 1:
-        return None
+    alone = [t for t in seen if sum(other.shape == t.shape for other in seen) == 1]
+    if not alone or rng.random() < 0.3:
+        return Question("state", f"How many objects are visible at {clock}?", (), str(len(seen)), "")
+    thing = pick(rng, alone)
     text = f"What colour is the {thing.shape} at {clock}?"
-    return Question(
-        "state", text, _options(rng, thing.colour, [], COLOURS), thing.colour, f"it is {thing.colour}"
-    )
+    options = _options(rng, thing.colour, [], COLOURS)
+    return Question("state", text, options, thing.colour, f"it is {thing.colour}")
 
 
 def _prior(world: World, rng: np.random.Generator, split: Split) -> Question | None:
@@ -160,13 +153,13 @@ def _prior(world: World, rng: np.random.Generator, split: Split) -> Question | N
     guess = 0 if holds else int(rng.integers(1, N_OPTIONS))
     text = f"In this {SCENES[str(colours[guess])]} scene, which object appears {which}?"
     options = tuple(str(name) for name in rng.permutation(names))
-    return Question("prior", text, options, found.name, f"it is the {found.name}", guess=names[guess])
+    return Question("prior", text, options, found.name, f"it is {found.name}", guess=names[guess])
 
 
 def _coloured(rng: np.random.Generator, colour: str, appeared: Sequence[Thing]) -> str:
     """A shape of this colour, one of the clip if there is one: the tempting wrong option."""
     here = [t.name for t in appeared if t.colour == colour]
-    return here[0] if here else f"{colour} {pick(rng, SHAPES)}"
+    return here[0] if here else Thing(colour, pick(rng, SHAPES)).name
 
 
 def _options(
@@ -180,7 +173,7 @@ def _options(
 
 
 def _names() -> list[str]:
-    return [f"{c} {s}" for c in COLOURS for s in SHAPES]
+    return [Thing(c, s).name for c in COLOURS for s in SHAPES]
 
 
 def _seconds(seconds: int) -> str:

@@ -74,16 +74,16 @@ def _conclusion(question: Question) -> str:
         f"{letter(i)}. {option} {'yes' if option == question.answer else 'no'}."
         for i, option in enumerate(question.options)
     )
-    return f"So {question.finding}. {checks} So the answer is option {question.gold}."
+    return f"So {question.finding}. {checks} So option {question.gold}."
 
 
 def _guess(question: Question, rng: np.random.Generator) -> str:
     if not question.options:
         number = str(int(rng.integers(1, 6)))
-        return _tagged(f"I guess it is {number}. So the answer is {number}.", number)
+        return _tagged(f"I guess {number}. So the answer is {number}.", number)
     guess = question.guess or pick(rng, question.options)
     chosen = letter(question.options.index(guess))
-    return _tagged(f"I guess it is {guess}. So the answer is option {chosen}.", chosen)
+    return _tagged(f"I guess it is {guess}. So option {chosen}.", chosen)
 
 
 def _slip(question: Question, rng: np.random.Generator) -> str:

@@ -17,7 +17,7 @@ from videor2.timeline import Event
 COLOURS = ("red", "green", "blue", "yellow", "white", "purple")
 SHAPES = ("circle", "square", "triangle")
 PLACES = ("top left", "top right", "bottom left", "bottom right")
-DURATION_S = 12
+DURATION_S = 10
 TEST_SHARE = 1 / 8
 """Share of all possible timelines that are kept for the test split."""
 
@@ -35,8 +35,8 @@ class Thing:
 
     @property
     def name(self) -> str:
-        """Colour and shape, as reasoning names it: `red circle`."""
-        return f"{self.colour} {self.shape}"
+        """Colour and shape, as reasoning names it: `the red circle`."""
+        return f"the {self.colour} {self.shape}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,8 @@ class Happening:
         >>> Happening(3, "turns", red, Thing("blue", "circle"), "top left").sentence
         'the red circle turns blue'
         """
-        end = {
-            "appears": f" at the {self.place}",
-            "moves": f" to the {self.place}",
-            "turns": f" {self.after.colour}",
-            "vanishes": "",
-        }[self.action]
-        return f"the {self.thing.name} {self.action}{end}"
+        end = {"moves": f" to the {self.place}", "turns": f" {self.after.colour}"}.get(self.action, "")
+        return f"{self.thing.name} {self.action}{end}"
 
 
 @dataclass(frozen=True, slots=True)

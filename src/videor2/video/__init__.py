@@ -1,4 +1,4 @@
-"""Videos in and out: frames with true times, burnt-in timestamps and subtitles, and files written from frames."""
+"""Videos in and out: frames with true times, burnt-in timestamps and subtitles, files made from frames."""
 
 from videor2.video.clip import Clip, VideoError, VideoInfo
 from videor2.video.read import probe, read

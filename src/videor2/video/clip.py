@@ -33,8 +33,8 @@ class Clip:
 
     frames: uint8 RGB [T, H, W, 3], upright. timestamps_s: float64 [T], the presentation time of each frame in
     seconds from the start of the video; strictly increasing unless `padded`. duration_s: of the whole video,
-    whatever part was read. fps: frames per second of the sampling. native_fps: of the file, None where it does
-    not say. warnings: what was wrong with the file and is missing or repaired here.
+    whatever part was read. fps: frames per second of the sampling. native_fps: of the file, None where it
+    does not say. warnings: what is wrong with the file and missing or damaged here.
     """
 
     frames: NDArray[np.uint8]
@@ -50,7 +50,9 @@ class Clip:
             found = f"{self.frames.dtype} {list(self.frames.shape)}"
             raise ValueError(f"{self.path}: frames are uint8 [T, H, W, 3], not {found}")
         if self.timestamps_s.shape != (len(self.frames),) or not len(self.frames):
-            raise ValueError(f"{self.path}: {len(self.frames)} frames, timestamps {list(self.timestamps_s.shape)}")
+            raise ValueError(
+                f"{self.path}: {len(self.frames)} frames, timestamps {list(self.timestamps_s.shape)}"
+            )
         if (np.diff(self.timestamps_s) < 0).any():
             raise ValueError(f"{self.path}: timestamps go backwards: {self.timestamps_s.tolist()}")
 
@@ -58,7 +60,7 @@ class Clip:
         return len(self.frames)
 
     def padded(self, multiple: int) -> "Clip":
-        """This clip with its last frame and time repeated until T is a multiple, as a temporal patch needs."""
+        """This clip, its last frame and time repeated until T is a multiple, as temporal patches need."""
         if multiple < 1:
             raise ValueError(f"{self.path}: pad to a multiple of 1 or more, not {multiple}")
         missing = -len(self) % multiple

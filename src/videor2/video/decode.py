@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from videor2.video import source
 from videor2.video.clip import VideoError
 from videor2.video.picture import Canvas
-from videor2.video.source import Damage, KeyPackets, Timeline
+from videor2.video.source import Damage, KeyPackets, Packets, Timeline
 
 # Each thread holds a decoder with frames of the file's own size.
 MAX_THREADS = 4
@@ -52,14 +53,14 @@ def draw_wanted(
     canvas: Canvas,
     threads: int,
 ) -> Damage:
-    """Draw the frames of a timeline of packets by index, increasing. A frame that does not come stays undrawn.
+    """Draw frames of a timeline of packets, by increasing index. One that does not come stays undrawn.
 
     The stream is one that has not decoded yet. Each further thread opens the file again: decoders that start
     at different key packets never wait for each other, as the threads inside one decoder do.
     """
     if timeline.positions is None or timeline.keys is None:
         raise ValueError(f"{path}: only a timeline of packets tells where to seek")
-    threads = threads or min(MAX_THREADS, _processors())
+    threads = threads or default_threads()
     runs = list(_runs(timeline.pts[indices], timeline.positions[indices], timeline.keys, part=threads > 1))
     workers = min(threads, len(runs))
     queue: SimpleQueue[_Run] = SimpleQueue()
@@ -71,8 +72,8 @@ def draw_wanted(
         return _draw_runs(container, stream, queue, canvas)
 
     def work() -> Damage:
-        with source.opened(path) as (container, stream):
-            return work_on(container, stream)
+        with source.opened(path) as (another, its_stream):
+            return work_on(another, its_stream)
 
     with ThreadPoolExecutor(max(1, workers - 1)) as pool:
         others = [pool.submit(work) for _ in range(workers - 1)]
@@ -83,25 +84,31 @@ def draw_wanted(
 
 
 def use_threads(stream: VideoStream, threads: int) -> None:
-    """Let one decoder use so many threads. Before its first frame."""
+    """Let one decoder use so many threads, 0 for the default. Before its first frame."""
     stream.codec_context.thread_type = "AUTO"
-    stream.codec_context.thread_count = threads
+    stream.codec_context.thread_count = threads or default_threads()
 
 
-def _processors() -> int:
+def default_threads() -> int:
+    """The processors this process may use, up to four."""
     try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows have none
-        return os.cpu_count() or 1
+        processors = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows do not tell
+        processors = os.cpu_count() or 1
+    return min(MAX_THREADS, processors)
 
 
-def _runs(pts: NDArray[np.int64], positions: NDArray[np.int64], keys: KeyPackets, *, part: bool) -> Iterator[_Run]:
+def _runs(
+    pts: NDArray[np.int64], positions: NDArray[np.int64], keys: KeyPackets, *, part: bool
+) -> Iterator[_Run]:
     """Split wanted frames where a seek saves decoding; to `part` the work, also at other key packets."""
     # Frames shown before a key frame may lie behind it in the file and need the key frame before.
     nearest = np.maximum(np.searchsorted(keys.pts, pts, side="right") - 1, 0).tolist()
     run: _Run | None = None
     start = reached = 0
-    for row, (frame_pts, position, key) in enumerate(zip(pts.tolist(), positions.tolist(), nearest, strict=True)):
+    for row, (frame_pts, position, key) in enumerate(
+        zip(pts.tolist(), positions.tolist(), nearest, strict=True)
+    ):
         skipped = keys.positions[key] - reached
         long_enough = part and skipped > 0 and reached - start >= MIN_RUN_PACKETS
         if run is None or skipped > MIN_SKIPPED_PACKETS or long_enough:
@@ -124,7 +131,7 @@ def _draw_runs(
     while run := _take(queue):
         rows = {pts: run.row + k for k, pts in enumerate(run.pts)}
         for frame in _decode(stream, _from_key(container, stream, run, damage), set(rows), damage):
-            row = rows.pop(frame.pts, None)
+            row = None if frame.pts is None else rows.pop(frame.pts, None)
             if row is not None:
                 damage.corrupt_frames += frame.is_corrupt
                 canvas.draw(row, frame, reformatter)
@@ -140,7 +147,7 @@ def _take(queue: "SimpleQueue[_Run]") -> _Run | None:
         return None
 
 
-def _from_key(container: InputContainer, stream: VideoStream, run: _Run, damage: Damage) -> Iterator[Packet]:
+def _from_key(container: InputContainer, stream: VideoStream, run: _Run, damage: Damage) -> Packets:
     """The packets from the run's key packet on; none where no seek leads there."""
     # Some formats index presentation times, some decoding times.
     for target in dict.fromkeys((run.key_pts, run.key_dts)):
@@ -159,9 +166,7 @@ def _from_key(container: InputContainer, stream: VideoStream, run: _Run, damage:
             return
 
 
-def _decode(
-    stream: VideoStream, packets: Iterator[Packet], wanted: set[int], damage: Damage
-) -> Iterator[VideoFrame]:
+def _decode(stream: VideoStream, packets: Packets, wanted: set[int], damage: Damage) -> Iterator[VideoFrame]:
     """Decode until the packets of all wanted pts are in, then let the decoder run empty."""
     codec = stream.codec_context
     skips = codec.name in SKIPS_NON_REFERENCE
@@ -176,7 +181,7 @@ def _decode(
     yield from _frames_of(stream, None, damage)
 
 
-def _frames_of(stream: VideoStream, packet: Packet | None, damage: Damage) -> list[VideoFrame]:
+def _frames_of(stream: VideoStream, packet: "Packet[VideoStream] | None", damage: Damage) -> list[VideoFrame]:
     """What the decoder gives for a packet, and for None what it still holds; nothing for a damaged packet."""
     try:
         frames: list[VideoFrame] = stream.codec_context.decode(packet)
@@ -190,9 +195,9 @@ def _frames_of(stream: VideoStream, packet: Packet | None, damage: Damage) -> li
 def every_frame(
     container: InputContainer, stream: VideoStream, damage: Damage
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """All frames from where the container stands, as shown, with pts that increase; counted where the file has none."""
-    rate = source.native_fps(stream) or 25.0
-    step = max(1, round(1 / (rate * stream.time_base)))
+    """All frames in the order shown, with increasing pts, counted up where the file has none."""
+    rate = source.declared_fps(stream) or 25.0
+    step = max(1, round(1 / (rate * source.tick_s(stream))))
     last: int | None = None
     for packet in chain(source.packets(container, stream, damage), [None]):
         for frame in _frames_of(stream, packet, damage):
@@ -221,7 +226,7 @@ def draw_while_decoding_all(
 
 
 def timeline_by_decoding(
-    container: InputContainer, stream: VideoStream, path: Path, damage: Damage
+    container: InputContainer, stream: VideoStream, path: Path, damage: Damage, origin: Fraction | None = None
 ) -> Timeline:
     """The timeline of the frames that really come out. Raises VideoError where none does."""
     shown: list[int] = []
@@ -231,5 +236,7 @@ def timeline_by_decoding(
         end = pts + (frame.duration or 0)
     if not shown:
         because = f" ({damage.first})" if damage.first else ""
-        raise VideoError(f"{path}: no frame of its video stream can be decoded{because}; get it or encode it again")
-    return source.timeline(container, stream, np.array(shown, np.int64), end)
+        raise VideoError(
+            f"{path}: no frame of its video stream can be decoded{because}; get it or encode it again"
+        )
+    return source.timeline(container, stream, np.array(shown, np.int64), end, origin=origin)

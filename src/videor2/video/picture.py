@@ -3,9 +3,9 @@
 import struct
 import threading
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Canvas:
         width, height = self._size
         how = _interpolation(frame, width, height)
         picture = reformatter.reformat(frame, width, height, "rgb24", interpolation=how, threads=1)
-        pixels[row] = self._turn.upright(picture.to_ndarray())
+        pixels[row] = self._turn.upright(cast(NDArray[np.uint8], picture.to_ndarray()))
         self.drawn[row] = True
 
     def _prepared(self, frame: VideoFrame) -> NDArray[np.uint8]:
@@ -53,7 +53,9 @@ class Canvas:
         return self._pixels if self.drawn.all() else None
 
 
-def scaled_size(width: int, height: int, *, max_pixels: int | None = None, multiple: int = 1) -> tuple[int, int]:
+def scaled_size(
+    width: int, height: int, *, max_pixels: int | None = None, multiple: int = 1
+) -> tuple[int, int]:
     """Width and height within `max_pixels`, never enlarged to reach it, sides multiples of `multiple`.
 
     The aspect ratio is kept as far as whole multiples allow, and no side falls below 2 or one multiple, even
@@ -101,8 +103,9 @@ def turn_of(frame: VideoFrame) -> Turn:
     The matrix sends column p of row q to column a * p + c * q of row b * p + d * q. Ask once a video: a frame
     and its side data hold each other, so whole pictures wait for the garbage collector.
     """
-    matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
-    if matrix is None:
+    try:
+        matrix = frame.side_data["DISPLAYMATRIX"]
+    except KeyError:
         return Turn()
     a, b, _, c, d = struct.unpack("=5i", bytes(matrix)[:20])
     if abs(b) > abs(a):

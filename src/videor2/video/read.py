@@ -10,7 +10,6 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from videor2.video import decode, source
@@ -34,7 +33,7 @@ def read(
     end_s: float | None = None,
     threads: int = 0,
 ) -> Clip:
-    """Read frames of a video: at `fps`, at most `max_frames`, spread evenly; all of them where neither is given.
+    """Read frames of a video: at `fps`, at most `max_frames`, spread evenly; with neither, all of them.
 
     `Sampling` says which frames; `start_s` and `end_s` bound them, in seconds. They come upright, scaled down
     to at most `max_pixels` (width times height) in their aspect ratio, sides rounded to a `multiple`, pixels
@@ -45,7 +44,11 @@ def read(
     """
     path = Path(path)
     sampling = Sampling(fps, max_frames, min_frames, start_s or 0.0, end_s)
-    for name, value, least in (("max_pixels", max_pixels, 1), ("multiple", multiple, 1), ("threads", threads, 0)):
+    for name, value, least in (
+        ("max_pixels", max_pixels, 1),
+        ("multiple", multiple, 1),
+        ("threads", threads, 0),
+    ):
         if value is not None and value < least:
             raise ValueError(f"{name} is {least} or more, not {value}")
 
@@ -57,14 +60,15 @@ def read(
             damage = decode.draw_wanted(container, stream, path, timeline, choice.indices, canvas, threads)
             frames = canvas.finished()
             if frames is not None:
-                return _clip(path, frames, timeline, choice, stream, damage)
+                return _clip(path, frames, timeline, choice, damage)
 
-    # A frame did not come out where its packet said, and only decoding the whole tells which frames there are.
+    # A frame did not come out where its packet said: only decoding everything tells which frames there are.
     log.info("%s: seeking did not give every frame, decoding all of it", path)
     with source.opened(path) as (container, stream):
         decode.use_threads(stream, threads)
         damage = Damage()
-        timeline = decode.timeline_by_decoding(container, stream, path, damage)
+        origin = None if timeline is None else timeline.origin
+        timeline = decode.timeline_by_decoding(container, stream, path, damage, origin)
     choice = _choose(sampling, timeline, path)
     canvas = Canvas(len(choice.indices), max_pixels=max_pixels, multiple=multiple)
     with source.opened(path) as (container, stream):
@@ -73,7 +77,7 @@ def read(
         frames = canvas.finished()
         if frames is None:
             raise VideoError(f"{path}: two readings gave different frames; is it still being written?")
-        return _clip(path, frames, timeline, choice, stream, damage)
+        return _clip(path, frames, timeline, choice, damage)
 
 
 def _choose(sampling: Sampling, timeline: Timeline, path: Path) -> Choice:
@@ -88,7 +92,6 @@ def _clip(
     frames: NDArray[np.uint8],
     timeline: Timeline,
     choice: Choice,
-    stream: VideoStream,
     damage: Damage,
 ) -> Clip:
     warnings = (*timeline.warnings, *damage.warnings())
@@ -99,7 +102,7 @@ def _clip(
         timestamps_s=timeline.times_s[choice.indices],
         duration_s=timeline.duration_s,
         fps=choice.fps,
-        native_fps=source.native_fps(stream),
+        native_fps=timeline.native_fps,
         path=path,
         warnings=warnings,
     )
@@ -122,7 +125,10 @@ def probe(path: Path | str) -> VideoInfo:
         if duration_s is None:
             with source.opened(path) as (again, its_stream):
                 timeline = source.scan(again, its_stream, path)
-            duration_s = 0.0 if timeline is None else timeline.duration_s
+            if timeline is None:
+                with source.opened(path) as (again, its_stream):
+                    timeline = decode.timeline_by_decoding(again, its_stream, path, Damage())
+            duration_s = timeline.duration_s
         return VideoInfo(
             path=path,
             container=container.format.name,
@@ -130,7 +136,7 @@ def probe(path: Path | str) -> VideoInfo:
             width=height if rotation % 180 else width,
             height=width if rotation % 180 else height,
             duration_s=duration_s,
-            native_fps=source.native_fps(stream),
+            native_fps=source.declared_fps(stream),
             frame_count=stream.frames or None,
             rotation=rotation,
             has_audio=bool(container.streams.audio),

@@ -21,10 +21,10 @@ class Choice:
 class Sampling:
     """How many frames to take, and from where. Seconds; None bounds nothing.
 
-    With `fps`: the frame on screen (the last one with time <= t) at start_s, start_s + 1 / fps, ... before the
-    end. More than `max_frames` of those are thinned evenly, first and last kept; fewer than `min_frames` are
-    replaced by `min_frames` spread evenly. With `max_frames` alone: that many, evenly from the first frame to
-    the last. With neither: all. No frame is taken twice, so a video with few frames gives fewer than asked for.
+    With `fps`: the frame on screen (the last one with time <= t) at start_s, start_s + 1 / fps, ... before
+    the end. More than `max_frames` of those are thinned evenly, first and last kept; fewer than `min_frames`
+    are replaced by `min_frames` spread evenly. With `max_frames` alone: that many, evenly from the first
+    frame to the last. With neither: all. No frame is taken twice, so a video with few frames gives fewer.
 
     >>> times_s = np.arange(10) / 5
     >>> Sampling(fps=2).choose(times_s, 2.0).indices
@@ -43,7 +43,9 @@ class Sampling:
         if self.fps is not None and not 0 < self.fps < np.inf:
             raise ValueError(f"fps is a number above 0, not {self.fps}")
         if self.min_frames < 1 or (self.max_frames is not None and self.max_frames < self.min_frames):
-            raise ValueError(f"1 <= min_frames <= max_frames is needed, not {self.min_frames}, {self.max_frames}")
+            raise ValueError(
+                f"1 <= min_frames <= max_frames is needed, not {self.min_frames}, {self.max_frames}"
+            )
         if not 0 <= self.start_s < np.inf:
             raise ValueError(f"start_s is 0 or more, not {self.start_s}")
         if self.end_s is not None and not self.end_s > self.start_s:

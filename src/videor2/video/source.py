@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
 import av
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from videor2.video.clip import VideoError
 
-MICROSECOND = Fraction(1, 1_000_000)  # unit of an FFmpeg container's own times
+Packets: TypeAlias = Iterator["Packet[VideoStream]"]  # PyAV's class is generic for type checkers alone
 # A damaged file is read on past this many errors of its container, then taken to end there.
 MAX_DEMUX_ERRORS = 100
 VP8_SHOW_FRAME = 0x10  # RFC 6386, 9.1: a bit of the first byte; reference frames that are never shown lack it
@@ -66,17 +67,19 @@ class KeyPackets:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """When the frames of a stream are shown, in seconds from where a player shows 00:00.
+    """When the frames of a stream are shown.
 
-    pts: int64 [N], increasing, in ticks of the stream's time base. times_s: float64 [N], the same in seconds.
-    positions: int64 [N], the place of each frame's packet in the file. positions and keys are None where the
-    frames were found by decoding.
+    pts: int64 [N], increasing, in ticks of the stream's time base. times_s: float64 [N], the same in seconds
+    from `origin`, the second on the file's clock at which a player shows 00:00. positions: int64 [N], the
+    place of each frame's packet in the file. positions and keys are None where frames were found by decoding.
     """
 
     pts: NDArray[np.int64]
     times_s: NDArray[np.float64]
     duration_s: float
     tick_s: float
+    native_fps: float | None
+    origin: Fraction
     positions: NDArray[np.int64] | None = None
     keys: KeyPackets | None = None
     warnings: tuple[str, ...] = ()
@@ -90,7 +93,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         # Absolute, or FFmpeg takes the "12" of "12:30.mp4" for a protocol.
         container = av.open(str(path.absolute()), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
-        raise VideoError(f"{path}: no video that can be read ({reason(error)}); get it or encode it again") from error
+        raise VideoError(
+            f"{path}: no video that can be read ({reason(error)}); get it or encode it again"
+        ) from error
     with container:
         stream = _picture_stream(container, path)
         for other in container.streams:
@@ -133,8 +138,13 @@ def _described(stream: Stream) -> str:
     return f"{kind} {stream.codec_context.name}" if stream.codec_context else str(kind)
 
 
-def native_fps(stream: VideoStream) -> float | None:
-    """Frames per second as the file says; the mean where they vary."""
+def tick_s(stream: VideoStream) -> Fraction:
+    """The unit of the stream's timestamps, in seconds."""
+    return stream.time_base or Fraction(1, av.time_base)
+
+
+def declared_fps(stream: VideoStream) -> float | None:
+    """Frames per second as the header says; the mean where they vary."""
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate else None
 
@@ -143,16 +153,16 @@ def declared_duration_s(container: InputContainer, stream: VideoStream) -> float
     """When the video stream ends as the header says, else the container; None where neither does."""
     if stream.duration is not None:
         start = stream.start_time or 0
-        return float((start + stream.duration) * stream.time_base - _origin(container, stream, start))
+        return float((start + stream.duration) * tick_s(stream) - _origin(container, stream, start))
     hours, _, rest = stream.metadata.get("DURATION", "").partition(":")  # Matroska: 00:01:02.500000000
     minutes, _, seconds = rest.partition(":")
     try:
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     except ValueError:
-        return None if container.duration is None else float(container.duration * MICROSECOND)
+        return None if container.duration is None else float(container.duration / av.time_base)
 
 
-def packets(container: InputContainer, stream: VideoStream, damage: Damage) -> Iterator[Packet]:
+def packets(container: InputContainer, stream: VideoStream, damage: Damage) -> Packets:
     """The stream's packets from where the container stands on, past damage."""
     while damage.container_errors <= MAX_DEMUX_ERRORS:
         try:
@@ -172,6 +182,7 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Timeline
     shown: list[tuple[int, int]] = []
     keys: list[tuple[int, int, int]] = []
     end = 0
+    last_is_whole = True
     damage = Damage()
     hides_frames = stream.codec_context.name == "vp8"
     for index, packet in enumerate(packets(container, stream, damage)):
@@ -185,14 +196,22 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Timeline
             continue
         shown.append((packet.pts, index))
         end = max(end, packet.pts + (packet.duration or 0))
+        last_is_whole = not packet.is_corrupt
+    if shown and not last_is_whole:
+        shown.pop()  # a file cut short ends in the middle of a packet
     if not shown:
         because = f" ({damage.first})" if damage.first else ""
         raise VideoError(f"{path}: its video stream holds no frames{because}; get it or encode it again")
     all_pts, positions = np.array(shown, np.int64).T
     pts, first_of_each = np.unique(all_pts, return_index=True)
-    key_packets = KeyPackets(*np.array(keys, np.int64).reshape(-1, 3).T)
     return timeline(
-        container, stream, pts, end, damage.warnings(), positions=positions[first_of_each], keys=key_packets
+        container,
+        stream,
+        pts,
+        end,
+        warnings=damage.warnings(),
+        positions=positions[first_of_each],
+        keys=KeyPackets(*np.array(keys, np.int64).reshape(-1, 3).T),
     )
 
 
@@ -201,37 +220,57 @@ def timeline(
     stream: VideoStream,
     pts: NDArray[np.int64],
     end: int,
-    warnings: tuple[str, ...] = (),
     *,
+    origin: Fraction | None = None,
+    warnings: tuple[str, ...] = (),
     positions: NDArray[np.int64] | None = None,
     keys: KeyPackets | None = None,
 ) -> Timeline:
     """Put frames, shown at `pts` [N] until `end`, on the player's clock."""
-    base = stream.time_base
-    if end <= pts[-1]:  # the last packet has no duration: it stays as long as a usual one
-        rate = native_fps(stream)
-        usual = np.median(np.diff(pts)) if len(pts) > 1 else 1 / (rate * base) if rate else 1
-        end = int(pts[-1] + max(1, round(usual)))
-    origin = _origin(container, stream, int(pts[0]))
+    base = tick_s(stream)
+    fps = _native_fps(stream, pts)
+    if end <= pts[-1]:  # the last packet does not say how long: as long as a usual one
+        end = int(pts[-1]) + max(1, round(1 / (fps * base)) if fps else 1)
+    if origin is None:
+        origin = _origin(container, stream, int(pts[0]))
     whole = origin // base
-    ticks = np.append(pts, end) - whole - float(origin / base - whole)
-    seconds = ticks * base.numerator / base.denominator
+    seconds = (np.append(pts, end) - whole - float(origin / base - whole)) * base.numerator / base.denominator
     duration_s = float(seconds[-1])
     promised_s = declared_duration_s(container, stream)
     if promised_s is not None and promised_s - duration_s > max(1.0, 0.05 * promised_s):
-        cut = f"its frames end at {duration_s:.3f} s, its header promises {promised_s:.3f} s: it seems cut short"
-        warnings = (*warnings, cut)
-    return Timeline(pts, seconds[:-1], duration_s, float(base), positions, keys, warnings)
+        ends = f"frames end at {duration_s:.3f} s, the header promises {promised_s:.3f} s"
+        warnings = (*warnings, f"{ends}: the file seems cut short")
+    return Timeline(
+        pts,
+        seconds[:-1],
+        duration_s,
+        float(base),
+        fps,
+        origin,
+        positions=positions,
+        keys=keys,
+        warnings=warnings,
+    )
+
+
+def _native_fps(stream: VideoStream, pts: NDArray[np.int64]) -> float | None:
+    """The declared rate where the frames bear it out, else their mean rate."""
+    declared = declared_fps(stream)
+    if len(pts) < 2:
+        return declared
+    mean = float((len(pts) - 1) / ((pts[-1] - pts[0]) * float(tick_s(stream))))
+    return declared if declared and abs(declared / mean - 1) < 0.02 else mean
 
 
 def _origin(container: InputContainer, stream: VideoStream, first_pts: int) -> Fraction:
-    """Where on the file's clock, in seconds, a player shows 00:00: where the first of its streams starts.
+    """Where on the file's clock, in seconds, a player shows 00:00: where its picture or its sound starts.
 
     Sound before 0 is the lead-in of its encoder, which players drop.
     """
-    first: Fraction = first_pts * stream.time_base
-    declared = first if stream.start_time is None else stream.start_time * stream.time_base
-    start = declared if container.start_time is None else container.start_time * MICROSECOND
-    if abs(start - declared) < 2 * MICROSECOND:
-        start = declared  # the container's is the same, rounded
-    return min(first, max(start, Fraction(0)))
+    picture = first_pts * tick_s(stream)
+    sound = [
+        a.start_time * a.time_base
+        for a in container.streams.audio
+        if a.start_time is not None and a.time_base is not None
+    ]
+    return min(picture, max(min(sound, default=picture), Fraction(0)))

@@ -17,9 +17,13 @@ MAX_RATE_DENOMINATOR = 1001
 
 
 def write(
-    path: Path | str, frames: NDArray[np.uint8] | Iterable[NDArray[np.uint8]], *, fps: float | Fraction, crf: int = 23
+    path: Path | str,
+    frames: NDArray[np.uint8] | Iterable[NDArray[np.uint8]],
+    *,
+    fps: float | Fraction,
+    crf: int = 23,
 ) -> None:
-    """Write frames, uint8 RGB [T, H, W, 3] or an iterable of [H, W, 3], as an MP4 (H.264, yuv420p, faststart).
+    """Write frames, uint8 RGB [T, H, W, 3] or an iterable of [H, W, 3], as an MP4 (H.264, faststart).
 
     The same frames give the same bytes: one thread, no creation time, no encoder tag. The file appears at
     `path` only once it is complete. Raises ValueError where there is no frame, a frame is not uint8 [H, W, 3]
@@ -45,7 +49,9 @@ def _rate(path: Path, fps: float | Fraction) -> Fraction:
     """`fps` as a fraction that containers can store."""
     rate = Fraction(fps).limit_denominator(MAX_RATE_DENOMINATOR) if 0 < fps <= 1000 else Fraction(0)
     if rate == 0:
-        raise ValueError(f"{path}: fps is above 0 (at least 1/{MAX_RATE_DENOMINATOR}) and at most 1000, not {fps}")
+        raise ValueError(
+            f"{path}: fps is above 0 (at least 1/{MAX_RATE_DENOMINATOR}) and at most 1000, not {fps}"
+        )
     return rate
 
 
@@ -58,10 +64,14 @@ def _checked(path: Path, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArra
             raise ValueError(f"{path}: frame {index} is {found}; pass uint8 RGB [H, W, 3]")
         shape = shape or frame.shape
         if frame.shape != shape:
-            raise ValueError(f"{path}: frame {index} is {list(frame.shape)}, frame 0 {list(shape)}; pass one size")
+            raise ValueError(
+                f"{path}: frame {index} is {list(frame.shape)}, frame 0 {list(shape)}; pass one size"
+            )
         height, width = frame.shape[:2]
         if height % 2 or width % 2 or not height or not width:
-            raise ValueError(f"{path}: frames are {width}x{height}; 4:2:0 needs even sides: crop or pad by one")
+            raise ValueError(
+                f"{path}: frames are {width}x{height}; 4:2:0 needs even sides: crop or pad by one"
+            )
         yield np.ascontiguousarray(frame)
 
 
@@ -76,7 +86,9 @@ def _encode(
         )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         codec = stream.codec_context
-        codec.thread_count = 1  # x264 spreads its decisions over threads, so their number is part of the bytes
+        codec.thread_count = (
+            1  # x264 spreads its decisions over threads, so their number is part of the bytes
+        )
         # Untagged, a reader guesses the matrix from the height, and colours shift.
         codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
         codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709

@@ -1,0 +1,225 @@
+"""Read a run directory: what was run, its summary, its training history, and an index of its records.
+
+`records.jsonl` of a whole evaluation is large, so it is read line by line and only what choosing needs is kept
+in memory; `Run.record` reads one row in full.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class ReportError(ValueError):
+    """A run directory that cannot be read; the message names the file, the row and the fix."""
+
+
+class _Lenient(BaseModel):
+    """A part of a record: what is absent is empty, what is unknown is left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Moment(_Lenient):
+    """An event of the reference timeline, in seconds."""
+
+    start_s: float
+    end_s: float
+    sentence: str = ""
+
+
+class Claimed(Moment):
+    """A timestamped claim of a response; `event` is the index of the event that it matched, None for no match.
+
+    Where `event` was never written, nothing is known about a match: it is not in `model_fields_set`.
+    """
+
+    event: int | None = None
+
+
+class Scored(_Lenient):
+    """One metric's score of one response. The last three are those of consistency."""
+
+    value: float | None = None
+    status: str = ""
+    detail: str = ""
+    conclusion: Any = None
+    answer: Any = None
+    evidence: str | None = None
+
+
+class Record(_Lenient):
+    """One response and its scores: a row of `records.jsonl`."""
+
+    id: str
+    benchmark: str = ""
+    task: str = ""
+    question: str = ""
+    options: tuple[str, ...] = ()
+    answer: str | None = None
+    kind: str | None = None
+    video: str | None = None
+    duration_s: float | None = None
+    events: tuple[Moment, ...] = ()
+    response: str = ""
+    model: str = ""
+    phase: str | None = None
+    decoding: str | None = None
+    claims: tuple[Claimed, ...] = ()
+    scores: dict[str, Scored] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What choosing samples needs of a record, and where in the file the rest is."""
+
+    number: int
+    offset: int
+    benchmark: str
+    id: str
+    task: str
+    video: str
+    phase: str | None
+    decoding: str | None
+    accuracy: float | None
+    consistency: float | None
+    alignment_f1: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its 95 % interval and, where a metric can abstain, the share of rows that it covers."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+    coverage: float | None = None
+
+    @property
+    def clear(self) -> bool:
+        """Is the mean further from 0 than half the interval's width? False without an interval."""
+        return self.low is not None and self.high is not None and abs(self.mean) > (self.high - self.low) / 2
+
+
+Metrics = Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The files of a run directory, each empty where the run did not write it."""
+
+    folder: Path
+    info: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    history: tuple[Mapping[str, Any], ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def compared(self) -> bool:
+        """Was the model measured before and after training?"""
+        return isinstance(self.summary.get("before"), Mapping) or {"before", "after"} <= {r.phase for r in self.rows}
+
+    def metrics(self, *path: str) -> Metrics:
+        """The estimates at a place in the summary, such as `("sampled", "before")`; empty where there are none."""
+        return _estimates(_at(self.summary, path))
+
+    def by_task(self, *path: str) -> Mapping[str, Metrics]:
+        """The estimates of each task at a place in the summary."""
+        tasks = {name: _estimates(part) for name, part in _at(self.summary, path).items()}
+        return {name: metrics for name, metrics in tasks.items() if metrics}
+
+    def record(self, row: Row) -> Record:
+        """The whole record of an indexed row."""
+        path = self.folder / "records.jsonl"
+        with path.open("rb") as file:
+            file.seek(row.offset)
+            try:
+                return Record.model_validate_json(file.readline())
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(str(part) for part in first["loc"])
+                raise ReportError(f"{path}: row {row.number}: `{where}`: {first['msg']}") from None
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run directory. Raises ReportError where it is none, or a file in it is broken."""
+    if not folder.is_dir():
+        raise ReportError(f"{folder}: no such directory; pass the directory that a videor2 command wrote to")
+    names = ("summary.json", "records.jsonl")
+    if not any((folder / name).exists() for name in names):
+        raise ReportError(f"{folder}: neither {' nor '.join(names)}; pass the directory of a finished run")
+    return Run(
+        folder,
+        _object(folder / "run.json"),
+        _object(folder / "summary.json"),
+        tuple(fields for _, _, fields in _lines(folder / "history.jsonl")),
+        tuple(_index(folder / "records.jsonl")),
+    )
+
+
+def _index(path: Path) -> Iterator[Row]:
+    for number, offset, fields in _lines(path):
+        if fields.get("id") is None:
+            raise ReportError(f"{path}: row {number}: no `id`; write one that tells the question apart")
+        scores = fields.get("scores")
+        values = [
+            _number(score.get("value")) if isinstance(score, Mapping) else None
+            for score in (
+                (scores if isinstance(scores, Mapping) else {}).get(name)
+                for name in ("accuracy", "consistency", "alignment_f1")
+            )
+        ]
+        text = {name: str(fields.get(name) or "") for name in ("benchmark", "id", "task", "video")}
+        yield Row(number, offset, **text, phase=fields.get("phase"), decoding=fields.get("decoding"),
+                  accuracy=values[0], consistency=values[1], alignment_f1=values[2])  # fmt: skip
+
+
+def _lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Row number, byte offset and fields of each line; nothing where there is no file."""
+    if not path.exists():
+        return
+    offset = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield number, offset, _fields(line, f"{path}: row {number}")
+            offset += len(line)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    return _fields(path.read_bytes(), str(path)) if path.exists() else {}
+
+
+def _fields(text: bytes, where: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise ReportError(f"{where}: not JSON ({error}); was the run cut off? Resume it") from None
+    if not isinstance(fields, dict):
+        raise ReportError(f"{where}: not an object but {type(fields).__name__}")
+    return fields
+
+
+def _at(fields: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
+    found: Any = fields
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _estimates(fields: Any) -> dict[str, Estimate]:
+    found = {}
+    for name, part in fields.items() if isinstance(fields, Mapping) else ():
+        mean = _number(part.get("mean")) if isinstance(part, Mapping) else None
+        if mean is not None:
+            found[name] = Estimate(mean, *(_number(part.get(key)) for key in ("low", "high", "coverage")))
+    return found
+
+
+def _number(value: Any) -> float | None:
+    """A finite number; JSON has no NaN, but Python's writer does."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
