@@ -27,9 +27,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 def test_a_dataset_can_be_moved_as_a_folder(tmp_path: Path) -> None:
     folder = tmp_path / "here"
-    write_examples(
-        folder / "rows.jsonl", [Example(Sample(id="1", question="?", video=str(folder / "v.mp4")))]
-    )
+    write_examples(folder / "rows.jsonl", [Example(Sample(id="1", question="?", video=str(folder / "v.mp4")))])
     folder.rename(tmp_path / "there")
     [example] = read_examples(tmp_path / "there" / "rows.jsonl")
     assert example.sample.video == str(tmp_path / "there" / "v.mp4")

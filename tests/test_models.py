@@ -29,9 +29,7 @@ def clip(frames: int = 4, seed: int = 0) -> Clip:
     return Clip(pixels, np.arange(frames) / 2, frames / 2, 2.0, 8.0, Path("noise.mp4"))
 
 
-@pytest.mark.parametrize(
-    "text", [" 00:07", " the white circle", " the top left", "<3.2 seconds>", " 11", "<think>"]
-)
+@pytest.mark.parametrize("text", [" 00:07", " the white circle", " the top left", "<3.2 seconds>", " 11", "<think>"])
 def test_times_objects_and_places_are_one_token(tiny, text: str) -> None:
     assert len(tiny[1].tokenizer(text)["input_ids"]) == 1
 
@@ -113,8 +111,7 @@ def test_sampling_is_decided_by_its_seed(tiny, world: Path) -> None:
     clips = ClipStore(VIDEO)
     samples = [read_examples(world)[0].sample]
     one, same, other = (
-        generate(model, processor, samples, clips, temperature=1.0, seed=seed, max_new_tokens=8)
-        for seed in (1, 1, 2)
+        generate(model, processor, samples, clips, temperature=1.0, seed=seed, max_new_tokens=8) for seed in (1, 1, 2)
     )
     assert one == same != other
 

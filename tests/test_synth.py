@@ -24,7 +24,7 @@ def test_no_two_events_share_a_second_and_all_lie_inside_the_clip() -> None:
     for world in worlds(200):
         times = [event.start_s for event in world.events]
         assert times == sorted(set(times))
-        assert 0 < times[0]
+        assert times[0] > 0
         assert times[-1] < DURATION_S
 
 
@@ -145,7 +145,5 @@ def test_events_in_words_need_no_clip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [{"clips": 0}, {"clips": 1, "questions": 7}, {"clips": 1, "mix": "best"}])
 def test_a_wrong_setting_is_told(wrong: dict) -> None:
-    with pytest.raises(
-        InputError, match=next(key for key in wrong if key != "clips") if len(wrong) > 1 else "clips"
-    ):
+    with pytest.raises(InputError, match=next(key for key in wrong if key != "clips") if len(wrong) > 1 else "clips"):
         SynthConfig("train", **wrong)

@@ -95,9 +95,7 @@ def test_the_policy_pass_of_the_loss_sees_each_row_with_its_own_clip_after_the_s
 def test_the_reference_sees_the_clip_too(trainer: VideoGRPOTrainer) -> None:
     batch = rollout(trainer)
     mask = batch["completion_mask"].bool()
-    torch.testing.assert_close(
-        batch["ref_per_token_logps"][mask], logps(trainer, batch)[mask], atol=1e-4, rtol=1e-4
-    )
+    torch.testing.assert_close(batch["ref_per_token_logps"][mask], logps(trainer, batch)[mask], atol=1e-4, rtol=1e-4)
 
 
 def test_a_clip_is_read_and_encoded_once_per_group(trainer: VideoGRPOTrainer) -> None:

@@ -1,8 +1,9 @@
 """Canonical values of answers, and when two answers are the same.
 
-An answer is an option's letter, a number or a text, however it is dressed: `(c)`, `**C**`, `Option C`, `C. a red
-ball` and, where the options are known, `a red ball` are one value; so are `5`, `5.0` and `five`. What only begins
-like a letter is none: `Because he runs` is not B, `A man is on the left` is not A, `T-shirt` is not T.
+An answer is an option's letter, a number or a text, however it is dressed: `(c)`, `**C**`, `Option C`, `C. a
+red ball` and, where the options are known, `a red ball` are one value; so are `5`, `5.0` and `five`. What
+only begins like a letter is none: `Because he runs` is not B, `A man is on the left` is not A, `T-shirt` is
+not T.
 """
 
 import re
@@ -21,7 +22,9 @@ from videor2.sample import Kind
 Options = Sequence[str] | Mapping[str, str] | None
 
 FUZZY_RATIO = 85.0
-"""How alike (rapidfuzz ratio, 0 to 100) an answer and an option's text must be to be taken for the same words."""
+"""How alike (rapidfuzz ratio, 0 to 100) an answer and an option's text must be to be taken for the same
+words.
+"""
 FUZZY_MARGIN = 8.0
 """How much more alike than the next option. Below it a typo may turn one option into another."""
 
@@ -44,7 +47,8 @@ class Value:
 def read_value(text: str, *, kind: Kind | None = None, options: Options = ()) -> Value | None:
     """The value of an answer, or None where the text is no answer of that kind ("N/A" to a choice).
 
-    `kind` None infers it from the options and the text itself. A text that opens with "Yes," or "No," is that.
+    `kind` None infers it from the options and the text itself. A text that opens with "Yes," or "No," is
+    that.
 
     >>> read_value("(b) left", kind="choice"), read_value("left", options=["right", "left"])
     (Value(kind='letter', canonical='B'), Value(kind='letter', canonical='B'))
@@ -64,7 +68,8 @@ def read_value(text: str, *, kind: Kind | None = None, options: Options = ()) ->
 
 
 def same(a: str, b: str, *, kind: Kind | None = None, options: Options = ()) -> bool:
-    """Whether two answers are one value. An answer that cannot be read is the same as nothing, not even itself.
+    """Whether two answers are one value. An answer that cannot be read is the same as nothing, not even
+    itself.
 
     `kind` None takes the kind of `b`, the reference.
 
@@ -79,8 +84,8 @@ def same(a: str, b: str, *, kind: Kind | None = None, options: Options = ()) -> 
 def infer_kind(answer: str, options: Options = ()) -> Kind:
     """The kind of question that has this reference answer.
 
-    `choice` where there are options or the answer is a letter; `regression` for a number with four decimals or more,
-    as in the published rule; else `number`; `ocr` for up to five plain words, `text` beyond.
+    `choice` where there are options or the answer is a letter; `regression` for a number with four decimals
+    or more, as in the published rule; else `number`; `ocr` for up to five plain words, `text` beyond.
 
     >>> [infer_kind(a) for a in ("B", "C) 3", "30%", "3.1415", "Gate 12", "A man walks his dog.")]
     ['choice', 'choice', 'number', 'regression', 'ocr', 'text']
@@ -94,8 +99,8 @@ def infer_kind(answer: str, options: Options = ()) -> Kind:
 
 
 def normalise_options(options: Options) -> tuple[str, ...]:
-    """Options as bare texts. Labels ("A. left", "(B) right") go where every option carries its own; a mapping gives
-    the texts under A, B, C, ...
+    """Options as bare texts. Labels ("A. left", "(B) right") go where every option carries its own; a mapping
+    gives the texts under A, B, C, ...
 
     Raises ValueError where a mapping's keys are not the letters from A on.
 
@@ -121,8 +126,8 @@ def _unlabelled(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def letter_of(text: str, options: Options = ()) -> str | None:
-    """The letter that an answer gives, in capitals, by letter or by the option's own text; None where it gives none
-    or several.
+    """The letter that an answer gives, in capitals, by letter or by the option's own text; None where it
+    gives none or several.
 
     >>> letter_of("The answer is **C**."), letter_of("A man is on the left"), letter_of("A or B")
     ('C', None, None)
@@ -149,8 +154,8 @@ def normalise_text(text: str) -> str:
 
     Never empty for a text that has any letter, digit or symbol; a text of punctuation alone stays as it is.
 
-    >>> normalise_text("The Battle of  Mylae."), normalise_text("出口!"), normalise_text("KX-9"), normalise_text("?")
-    ('battle of mylae', '出口', 'kx 9', '?')
+    >>> [normalise_text(text) for text in ("The Battle of  Mylae.", "出口!", "KX-9", "?")]
+    ['battle of mylae', '出口', 'kx 9', '?']
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     folded = unicodedata.normalize("NFC", folded)  # casefold may leave a letter and its mark apart
@@ -182,8 +187,8 @@ _ANSWER_IS = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(rf"\b(?:option|choice|letter)s?(?:\s+is)?{_LETTER}{_MORE_LETTERS}", re.IGNORECASE)
-_CLOSING = re.compile(
-    r"(?:\s\(([A-Za-z])\)|\b(?:is|be|it's|choose|pick|select|with)\s+([B-HJ-Z]))[.\s]*$"  # a red ball (C). It is C.
+_CLOSING = re.compile(  # a red ball (C). It is C.
+    r"(?:\s\(([A-Za-z])\)|\b(?:is|be|it's|choose|pick|select|with)\s+([B-HJ-Z]))[.\s]*$"
 )
 
 _WRAPPED = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}")
@@ -197,7 +202,7 @@ _UNIT_ONLY = re.compile(
 _ARTICLE = re.compile(r"^(?:an?|the) (?=\S)")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
 _CONTRACTED_NOT = re.compile(r"(?<=\w)n['’]t\b")
-_NEGATORS = frozenset("not no never none neither nor without".split())
+_NEGATORS = frozenset(["not", "no", "never", "none", "neither", "nor", "without"])
 
 
 def _undressed(text: str) -> str:
@@ -256,10 +261,7 @@ def _is_bare_number(text: str) -> bool:
     """Whether a text is a number and at most a currency, a percent sign or a unit."""
     clean = _undressed(text)
     found = find_numbers(clean)
-    return (
-        len(found) == 1
-        and _UNIT_ONLY.fullmatch(clean[: found[0].start] + clean[found[0].end :].lower()) is not None
-    )
+    return len(found) == 1 and _UNIT_ONLY.fullmatch(clean[: found[0].start] + clean[found[0].end :].lower()) is not None
 
 
 def _kept_or_space(m: re.Match[str]) -> str:

@@ -67,6 +67,6 @@ def ask(
         answer=trace.answer,
         state=trace.state,
         claims=tuple(claims(trace.think or "")),
-        conclusion=found.conclusion,
+        conclusion=str(found.conclusion.value) if found.conclusion.value else None,
         consistent=None if found.score.value is None else found.score.value == 1.0,
     )

@@ -7,7 +7,6 @@ import json
 import logging
 import sys
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,8 @@ import typer
 
 from videor2 import __version__
 from videor2.errors import InputError
+from videor2.synth.reasoning import MixName
+from videor2.synth.world import Split
 
 app = typer.Typer(
     help="Measure and train video language models whose reasoning agrees with their answer and points at the video.",
@@ -31,20 +32,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Config = Annotated[Path, typer.Option(help="A YAML recipe, or the name of a shipped one.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Fields to change, as key=value; dots reach in.")]
 Resume = Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")]
-
-
-class Split(StrEnum):
-    """A split of the synthetic world."""
-
-    train = "train"
-    test = "test"
-
-
-class Mix(StrEnum):
-    """How the responses of synthetic examples reason."""
-
-    careful = "careful"
-    distilled = "distilled"
 
 
 def main() -> None:
@@ -86,9 +73,7 @@ def quickstart(
 def ask(
     video: Annotated[Path, typer.Argument(help="A video file.")],
     question: Annotated[str, typer.Argument(help="What to ask about it.")],
-    option: Annotated[
-        list[str] | None, typer.Option(help="An answer to choose from; repeat for each.")
-    ] = None,
+    option: Annotated[list[str] | None, typer.Option(help="An answer to choose from; repeat for each.")] = None,
     model: Annotated[str, typer.Option(help="`tiny`, a checkpoint's folder, or a hub id.")] = "tiny",
     subtitles: Annotated[Path | None, typer.Option(help="A subtitle file, written on the frames.")] = None,
     as_json: Json = False,
@@ -107,9 +92,7 @@ def score(
     metric: Annotated[str, typer.Argument(help="alignment, accuracy, format, consistency or claims.")],
     variant: Annotated[str, typer.Option(help="Of alignment: f1 or precision_greedy.")] = "f1",
     buffer_s: Annotated[float, typer.Option(help="Of alignment: seconds a claim may be off.", min=0)] = 2.0,
-    threshold: Annotated[
-        float, typer.Option(help="Of alignment: least cosine similarity.", min=-1, max=1)
-    ] = 0.75,
+    threshold: Annotated[float, typer.Option(help="Of alignment: least cosine similarity.", min=-1, max=1)] = 0.75,
     max_claim_s: Annotated[float, typer.Option(help="Of alignment: longest claim of f1.", min=0)] = 30.0,
 ) -> None:
     """Score JSON lines from stdin, one row out for each row in: `videor2 score format < rows.jsonl`."""
@@ -151,23 +134,20 @@ def grpo(config: Config, overrides: Overrides = None, resume: Resume = False, as
 @data_app.command()
 def synth(
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
-    split: Annotated[Split, typer.Option(help="Train and test share no timeline.")] = Split.train,
+    split: Annotated[Split, typer.Option(help="Train and test share no timeline.")] = "train",
     clips: Annotated[int, typer.Option(help="How many clips.")] = 100,
     questions: Annotated[int, typer.Option(help="Questions about each clip.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 0,
-    mix: Annotated[Mix | None, typer.Option(help="Write responses to learn, reasoning in this way.")] = None,
-    family: Annotated[
-        list[str] | None, typer.Option(help="A family of questions; repeat; all if absent.")
-    ] = None,
+    mix: Annotated[MixName | None, typer.Option(help="Write responses to learn, reasoning in this way.")] = None,
+    family: Annotated[list[str] | None, typer.Option(help="A family of questions; repeat; all if absent.")] = None,
     words: Annotated[bool, typer.Option(help="Give events in words and write no clips.")] = False,
     name: Annotated[str | None, typer.Option(help="The file's name; the split's if absent.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write H.264 clips of a world whose every event is known, and questions about them."""
-    from videor2.synth.build import FAMILIES, SynthConfig, build
+    from videor2.synth.build import SynthConfig, build, families
 
-    families = tuple(family or FAMILIES)
-    config = SynthConfig(split.value, clips, seed, questions, mix and mix.value, families, words)
+    config = SynthConfig(split, clips, seed, questions, mix, families(family), words)
     path = build(config, out, name=name)
     print(json.dumps({"path": str(path)}) if as_json else path)
 

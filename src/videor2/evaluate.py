@@ -50,7 +50,6 @@ def score_responses(
 
 def _record(sample: Sample, response: str, measured: GatedAlignment) -> Record:
     matched = dict(measured.alignment.pairs)
-    consistency = measured.consistency
     return {
         **sample.model_dump(mode="json", exclude={"subtitles", "meta"}),
         "response": response,
@@ -61,12 +60,7 @@ def _record(sample: Sample, response: str, measured: GatedAlignment) -> Record:
         "scores": {
             "accuracy": asdict(_accuracy(sample, response)),
             "format": asdict(format_score(response)),
-            "consistency": asdict(consistency.score)
-            | {
-                "conclusion": consistency.conclusion,
-                "answer": consistency.answer,
-                "evidence": consistency.evidence,
-            },
+            "consistency": measured.consistency.row(),
             "alignment_f1": asdict(measured.alignment.score),
         },
     }

@@ -1,7 +1,7 @@
 """Numbers as people and models write them, read to exact values.
 
-`5`, `5.0`, `1,000`, `-.25`, `1/2`, `2½`, `1e3`, `3 x 10^8`, `three`, `twenty-one`. What only looks like a number is
-none: clock times (`00:12`), ranges (`2-3`), labels (`A4`), `inf`, `nan`, Python's `5_0`.
+`5`, `5.0`, `1,000`, `-.25`, `1/2`, `2½`, `1e3`, `3 x 10^8`, `three`, `twenty-one`. What only looks like a
+number is none: clock times (`00:12`), ranges (`2-3`), labels (`A4`), `inf`, `nan`, Python's `5_0`.
 """
 
 import re
@@ -43,20 +43,19 @@ _NUMBER = re.compile(
 )
 
 _UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_SMALL = {word: i for i, word in enumerate(_UNITS)} | {word: 10 * (i + 2) for i, word in enumerate(_TENS)}
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_SMALL = {word: i for i, word in enumerate(_UNITS.split())}
+_SMALL |= {word: 10 * i for i, word in enumerate(_TENS.split(), start=2)}
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 _WORD = "|".join([*_SMALL, *_SCALES])
 _WORDS = re.compile(
     rf"(?<![\w-])(?P<sign>(?:minus|negative)\s)?(?:{_WORD})(?:(?:\s|-|\s?,\s|\sand\s)(?:{_WORD}))*(?![\w-]|'s)",
     re.IGNORECASE,
 )
-_DETERMINERS = (
-    "this that the each every any no which another other some someone same last first next right wrong"
-)
+_DETERMINERS = "this that the each every any no which another other some someone same last first next right wrong"
 _ONE_AS_PRONOUN = re.compile(
     rf"(?:\b(?:{'|'.join(_DETERMINERS.split())})\s$)|(?:^\s(?:of|another|by|that|which|who|can|could|where)\b)",
     re.IGNORECASE,
@@ -86,8 +85,8 @@ def find_numbers(text: str) -> list[Number]:
 def read_number(text: str) -> Fraction | None:
     """The one number that an answer names, whatever unit, currency, percent or wording stands around it.
 
-    `60%` is 60, not 0.6: models drop the sign as often as they write it. None where there is no number, or where
-    there are several different ones ("between 2 and 3").
+    `60%` is 60, not 0.6: models drop the sign as often as they write it. None where there is no number, or
+    where there are several different ones ("between 2 and 3").
 
     >>> read_number("about 1,200 kg"), read_number("twenty-one"), read_number("-.25"), read_number("2 or 3")
     (Fraction(1200, 1), Fraction(21, 1), Fraction(-1, 4), None)

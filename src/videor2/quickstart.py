@@ -52,6 +52,35 @@ class QuickstartSettings:
     threads: int = 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The run directory and what is known of the run: settings, seconds by stage."""
+
+    out: Path
+    facts: dict[str, Any]
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        seconds: dict[str, float] = self.facts["seconds"]
+        return seconds
+
+    def stage(self, name: str, work: Callable[[], None]) -> None:
+        """Do the work of a stage, unless an earlier start of this run did it."""
+        if name in self.seconds:
+            log.info("%s: done before", name)
+            return
+        log.info("%s", name)
+        started = time.perf_counter()
+        work()
+        self.seconds[name] = round(time.perf_counter() - started, 1)
+        _write_json(self.out / "run.json", self.facts)
+
+    def finish(self, config: dict[str, Any]) -> None:
+        """Write down when the run ended, and the whole training config."""
+        self.facts.update(finished=_now(), settings=self.facts["settings"] | {"grpo": config})
+        _write_json(self.out / "run.json", self.facts)
+
+
 def quickstart(out: Path, settings: QuickstartSettings | None = None) -> dict[str, Any]:
     """Run all stages into `out`; gives the summary that is also in `out/summary.json`."""
     settings = settings or QuickstartSettings()
@@ -96,9 +125,7 @@ def _report(run: _Run, config: grpo.GRPOSettings) -> dict[str, Any]:
     return summary
 
 
-def _evaluate(
-    name: str, phase: str, out: Path, config: grpo.GRPOSettings, settings: QuickstartSettings
-) -> None:
+def _evaluate(name: str, phase: str, out: Path, config: grpo.GRPOSettings, settings: QuickstartSettings) -> None:
     """Write the records of a model on the held-out split, greedy and sampled, to `{phase}.jsonl`."""
     import torch
 
@@ -118,9 +145,7 @@ def _evaluate(
             seed=settings.seed,
             max_new_tokens=config.max_completion_length,
             batch_size=64,
-            on_batch=lambda done, decoding=decoding: log.info(
-                "evaluate %s, %s: %d of %d answers", phase, decoding, done, len(samples)
-            ),
+            on_batch=_progress(f"{phase}, {decoding}", len(samples)),
         )
         scored = score_responses(
             samples,
@@ -134,6 +159,10 @@ def _evaluate(
         )
         records += [_portable(record, out) for record in scored]
     write_records(out / f"{phase}.jsonl", records)
+
+
+def _progress(title: str, total: int) -> Callable[[int], None]:
+    return lambda done: log.info("%s: %d of %d answers", title, done, total)
 
 
 def _portable(record: Record, out: Path) -> Record:
@@ -158,35 +187,6 @@ def _summary(records: list[Record], seconds: dict[str, float]) -> dict[str, Any]
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """The run directory and what is known of the run: settings, seconds by stage."""
-
-    out: Path
-    facts: dict[str, Any]
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        seconds: dict[str, float] = self.facts["seconds"]
-        return seconds
-
-    def stage(self, name: str, work: Callable[[], None]) -> None:
-        """Do the work of a stage, unless an earlier start of this run did it."""
-        if name in self.seconds:
-            log.info("%s: done before", name)
-            return
-        log.info("%s", name)
-        started = time.perf_counter()
-        work()
-        self.seconds[name] = round(time.perf_counter() - started, 1)
-        _write_json(self.out / "run.json", self.facts)
-
-    def finish(self, config: dict[str, Any]) -> None:
-        """Write down when the run ended, and the whole training config."""
-        self.facts.update(finished=_now(), settings=self.facts["settings"] | {"grpo": config})
-        _write_json(self.out / "run.json", self.facts)
-
-
 def _open_run(out: Path, settings: QuickstartSettings) -> _Run:
     """A new run directory, or one with the same settings to go on with."""
     path = out / "run.json"
@@ -194,9 +194,7 @@ def _open_run(out: Path, settings: QuickstartSettings) -> _Run:
         facts = json.loads(path.read_text(encoding="utf-8"))
         made_with = {key: facts["settings"].get(key) for key in asdict(settings)}
         if facts.get("command") != "quickstart" or made_with != asdict(settings):
-            raise QuickstartError(
-                f"{out}: holds a run with other settings; choose another --out or remove it"
-            )
+            raise QuickstartError(f"{out}: holds a run with other settings; choose another --out or remove it")
         return _Run(out, facts)
     out.mkdir(parents=True, exist_ok=True)
     facts = {

@@ -56,10 +56,15 @@ def by_sentence(text: str) -> Iterator[tuple[int, int, list[Timestamp]]]:
     low = text.lower()
     if len(low) != len(text):  # a few capitals grow in lower case; positions must stay
         low = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    find, digit = low.find, _DIGIT.search
     for begin, end in sentence_spans(text):
-        sentence = _Sentence(text, low, begin, end)
-        spelled = any(low.find(unit, begin, end) >= 0 for unit in ("sec", "min", "hour"))
-        yield begin, end, _read(sentence, spelled) if spelled or _DIGIT.search(low, begin, end) else []
+        spelled = (
+            find("sec", begin, end) >= 0 or find("min", begin, end) >= 0 or find("hour", begin, end) >= 0
+        )
+        if spelled or digit(low, begin, end):
+            yield begin, end, _read(_Sentence(text, low, begin, end), spelled)
+        else:
+            yield begin, end, []
 
 
 # A longer "sentence" is a table, a list of numbers or junk; a bound keeps the work on it linear.
@@ -98,8 +103,9 @@ def _ends_sentence(text: str, begin: int, mark: int, after: int) -> bool:
         return True
     if text[mark - 1 : mark] == ".":
         return not follows.islower()
-    words = text[max(begin, mark - 12) : mark].split()
-    word = words[-1].lstrip("([\"'*") if words else ""
+    word = text[text.rfind(" ", max(begin, mark - 12), mark) + 1 or max(begin, mark - 12) : mark].lstrip(
+        "([\"'*\n"
+    )
     if word.lower() in _NEVER_LAST or (word.lower() in _UNIT_LAST and not follows.isupper()):
         return False
     if word.isdigit() or (len(word) == 1 and word.isupper()):
@@ -241,7 +247,13 @@ def _part(s: _Sentence, match: re.Match[str]) -> _Part:
     kind = match.lastgroup or ""
     if kind in ("clock", "prime"):
         value = _clock_s(match[0])
-        return _Part("invalid" if value is None else "clock" if kind == "clock" else "quantity", begin, end, value or 0.0, None)
+        return _Part(
+            "invalid" if value is None else "clock" if kind == "clock" else "quantity",
+            begin,
+            end,
+            value or 0.0,
+            None,
+        )
     value_s, unit_s = _count_s(match[0])
     if kind == "quantity" and _is_no_time(match[0], unit_s):
         return _Part("invalid", begin, end, 0.0, None)
@@ -254,6 +266,7 @@ def _part(s: _Sentence, match: re.Match[str]) -> _Part:
     return _Part(kind, begin, end, value_s, unit_s)
 
 
+@lru_cache(maxsize=4096)
 def _clock_s(text: str) -> float | None:
     """Seconds of `M:SS`, `H:MM:SS` or `1'30"`; None where a field is out of range."""
     fields = [float(field.replace(",", ".")) for field in re.findall(r"[0-9]+(?:[.,][0-9]+)?", text)]
@@ -329,7 +342,9 @@ _TO = re.compile(
     rf"(?:\s*{_DASH}\s*|\s?(?:to|until|till?|through|thru|up\sto)\s){_SKIP}{_OPEN}"
 )
 _AND = re.compile(rf"(?:\s?(?:marks?|timestamps?))?{_CLOSE}\s+(?:and|&)\s+{_SKIP}{_OPEN}")
-_LIST = re.compile(rf"{_CLOSE}\s*(?:,\s*(?:and|or|then)\s|[,;/&]|\b(?:and|or|then)\s)\s*(?:again\s)?{_SKIP}{_OPEN}")
+_LIST = re.compile(
+    rf"{_CLOSE}\s*(?:,\s*(?:and|or|then)\s|[,;/&]|\b(?:and|or|then)\s)\s*(?:again\s)?{_SKIP}{_OPEN}"
+)
 _COMMA = re.compile(r"\s*[,;]\s*")
 _START_TO = re.compile(
     r"\b(?:the\s)?(?:very\s)?(?:beginning|start|outset)(?:\sof\s(?:the\s)?\w+)?\s*"
@@ -383,7 +398,9 @@ def _range(s: _Sentence, a: _Part, b: _Part) -> _Mention | None:
     bracketed = False
     if not _TO.fullmatch(gap):
         if _COMMA.fullmatch(gap):
-            bracketed = a.kind != "number" and s.low[a.begin - 1 : a.begin] == "[" and s.low[b.end : b.end + 1] == "]"
+            bracketed = (
+                a.kind != "number" and s.low[a.begin - 1 : a.begin] == "[" and s.low[b.end : b.end + 1] == "]"
+            )
             if not bracketed:
                 return None
         elif not _AND.fullmatch(gap) or _left(s, a.begin).word != "between":
@@ -397,7 +414,11 @@ def _range(s: _Sentence, a: _Part, b: _Part) -> _Mention | None:
     elif b.kind == "number":
         if a.kind == "indexed" and a.unit_s is not None:
             end_s = b.value_s * a.unit_s
-        elif a.kind == "clock" and gap in ("-", "–", "—") and re.fullmatch("[0-5][0-9]", s.low[b.begin : b.end]):
+        elif (
+            a.kind == "clock"
+            and gap in ("-", "–", "—")
+            and re.fullmatch("[0-5][0-9]", s.low[b.begin : b.end])
+        ):
             end_s += a.value_s - a.value_s % 60  # 1:10-15 is short for 1:10-1:15
             if end_s <= a.value_s:
                 return None
@@ -419,16 +440,22 @@ def _unit_list(s: _Sentence, parts: list[_Part], i: int) -> tuple[list[_Mention]
         return [], 1
     scales = [parts[j].unit_s or 1.0] * (j - i) + [1.0]
     return [
-        _Mention("quantity", part.value_s * scale, part.value_s * scale, part.begin, part.end, own_units=False)
+        _Mention(
+            "quantity", part.value_s * scale, part.value_s * scale, part.begin, part.end, own_units=False
+        )
         for part, scale in zip(parts[i : j + 1], scales, strict=True)
     ], j - i + 1
 
 
 # --- the judge: lexicon
 
-_HEDGES = _words("about around approximately approx approx. roughly exactly precisely circa ca ~ ≈ just right")
+_HEDGES = _words(
+    "about around approximately approx approx. roughly exactly precisely circa ca ~ ≈ just right"
+)
 _STAMP_WORDS = _words("timestamp timestamps timecode time-stamp stamp stamps")
-_TRANSPARENT = _words("the time times mark position moment only exact very now second minute") | _STAMP_WORDS | _HEDGES
+_TRANSPARENT = (
+    _words("the time times mark position moment only exact very now second minute") | _STAMP_WORDS | _HEDGES
+)
 _PLACED = _words("at @ by near")
 _AT = _words("at @ from since until till til during between near starting beginning")
 _NAMED = _AT | _PLACED | _words("before after in on past")
@@ -438,7 +465,9 @@ _LASTS = _words(
     "next final previous spends spent additional extra than remaining closing pause pauses"
 )
 _SPANS = _LASTS | _words("ranges ranging varies vary")
-_HAPPENS = _words("occurs occur occurred happens happen happened appears starts begins ends stops comes came visible seen")
+_HAPPENS = _words(
+    "occurs occur occurred happens happen happened appears starts begins ends stops comes came visible seen"
+)
 _TIME_LABELS = _words("time start end begin onset offset moment")
 _LABELS = _words(
     "score scoreline tally result odds ratio ratios scale proportion aspect resolution set sets leads won wins beat beats "
@@ -451,7 +480,9 @@ _SAYS = _words(
     "displaying indicates indicated indicating to by of hits reaches strikes it's"
 )
 _STUCK = _words("stops stopped stuck frozen set pointing down counting points")
-_ARTICLES = _words("a an the this that his her their its my our whole entire full every each any first last per one")
+_ARTICLES = _words(
+    "a an the this that his her their its my our whole entire full every each any first last per one"
+)
 # A capitalised word right before `3:16` is a book, a room or a flight, unless it is one of these.
 _INTRODUCERS = (_NAMED | _TRANSPARENT | _SAYS) - {"mark"} | _words(
     "scene shot clip segment event frame part option see then and or but when while where again also later through up "
@@ -462,7 +493,9 @@ _DEVICE = re.compile(
     r"\b(?:(?:stop|wrist)?watch|clocks?|timer|countdown|(?:smart|cell)?phone(?:'s)?|scoreboard|microwave|oven|alarm|"
     r"thermostat|dashboard|display|label|sign|ticket|receipt|billboard|hands|metronome)\b"
 )
-_TIMECODE = re.compile(r"\btime[ -]?(?:stamp|code)|\bvideo(?:'s)? (?:time|clock|counter)|\b(?:player|progress bar|seek bar)\b")
+_TIMECODE = re.compile(
+    r"\btime[ -]?(?:stamp|code)|\bvideo(?:'s)? (?:time|clock|counter)|\b(?:player|progress bar|seek bar)\b"
+)
 _RATIO_TALK = re.compile(
     r"\b(?:scor\w+|ratio|odds|scale|proportion\w*|mix\w*|dilut\w*|aspect|w[io]ns?|beats?|lead\w*|led|lost|tied|draws?|drew|"
     r"against|simplif\w+|(?:match|game|set|half|bout) (?:was |has |had )?(?:end|finish)\w*)\b|[÷=]"
@@ -476,7 +509,7 @@ _RESULT_TIME = re.compile(
 )
 _FINISHES = re.compile(r"\b(?:finish\w*|complet\w+|solv\w+|ran|runs|swims|swam|record|done)\b")
 _SCHEDULE = re.compile(
-    r"\b(?:time-?table|scheduled?|appointment|calendar|itinerary|invitation|boarding|departures?|curfew|o'?clock|"
+    r"(?:time-?table|scheduled?|appointment|calendar|itinerary|invitation|boarding|departures?|curfew|o'?clock|"
     r"kick-?off|closes at|opens at|open from|opening hours)\b"
 )
 _DATE = re.compile(
@@ -527,7 +560,9 @@ _RELATIVE = re.compile(
     rf"to\sgo|of\s(?!(?:the\s|this\s)?{_FOOTAGE}\b))\b"
 )
 _BE = re.compile(r"\s(?:is|are|was|were|have|had|has)\b")
-_STRETCH = re.compile(r"[\s-]?(?:range|window|segment|interval|portion|span|stretch|section|period|part|time\s?frame)s?\b")
+_STRETCH = re.compile(
+    r"[\s-]?(?:range|window|segment|interval|portion|span|stretch|section|period|part|time\s?frame)s?\b"
+)
 _LABELLED = re.compile(rf"{_CLOSE}\s*(?::|[-–—|→]+>?\s)")
 
 
@@ -539,37 +574,39 @@ class _Left(NamedTuple):
 
     word: str
     """The word that governs the mention; empty at the start of a clause."""
+    begin: int
+    """Where that word, or the clause, begins."""
     raw: str
     """The word right before the mention, as written."""
-    words: list[str]
-    """What stands before the governing word in the sentence, at most about ten words."""
     hedged: bool
     stamped: bool
     """"Timestamp" stands between the governing word and the mention."""
-    initial: bool
-    """The governing word begins the sentence, or follows a comma, a semicolon or the like."""
 
 
 _WINDOW = 64
 _CLAUSE_ENDS = ",;.!?)]|—–→>…"
-_CLAUSE_STARTS = frozenset(("-", "•", "->", "and", "then", "again", "but"))
+_CLAUSE_STARTS = frozenset(("", "-", "•", "->", "and", "then", "again", "but"))
 
 
 def _window(s: _Sentence, begin: int) -> str:
     return s.low[max(s.begin, begin - _WINDOW) : begin]
 
 
+def _last_word(s: _Sentence, end: int) -> tuple[str, int]:
+    """The word, with its punctuation, before a position, and where it begins; empty at the sentence's begin."""
+    low, first = s.low, max(s.begin, end - _WINDOW)
+    while end > first and low[end - 1].isspace():
+        end -= 1
+    begin = low.rfind(" ", first, end) + 1 or first
+    return low[begin:end], begin
+
+
 def _left(s: _Sentence, begin: int) -> _Left:
-    window = _window(s, begin)
-    words = window.split()
-    raw = s.text[begin - len(words[-1]) - 1 : begin - 1] if words and window[-1].isspace() else ""
-    if len(window) == _WINDOW:
-        words = words[1:]
-    hedged = window[-1:] in ("~", "≈")
-    stamped = False
-    k = len(words)
-    while k:
-        word = words[k - 1]
+    word, at = _last_word(s, begin)
+    raw = s.text[at : begin - 1] if s.low[begin - 1 : begin].isspace() else ""
+    hedged = stamped = False
+    end = begin
+    while word:
         bare = word.lstrip(_OPENERS)
         if bare in _TRANSPARENT:
             hedged = hedged or bare in _HEDGES
@@ -577,16 +614,25 @@ def _left(s: _Sentence, begin: int) -> _Left:
         elif bare.startswith(("~", "≈")):
             hedged = True
         elif bare:
-            break
-        k -= 1
+            if bare[-1] in _CLAUSE_ENDS or bare in _CLAUSE_STARTS:
+                break
+            return _Left(bare.rstrip(":\"'*"), at, raw, hedged, stamped)
+        end = at
         if word[0] in "([{<":
-            return _Left("", raw, words[:k], hedged, stamped, True)
-    if not k or words[k - 1][-1] in _CLAUSE_ENDS or words[k - 1] in _CLAUSE_STARTS:
-        return _Left("", raw, words[:k], hedged, stamped, True)
-    word = words[k - 1]
-    before = words[: k - 1]
-    initial = not before or before[-1][-1] in _CLAUSE_ENDS or before[-1] in _CLAUSE_STARTS or word[0] in "(["
-    return _Left(word.lstrip(_OPENERS).rstrip(":\"'*"), raw, before, hedged, stamped, initial)
+            break
+        word, at = _last_word(s, at)
+    return _Left("", end, raw, hedged, stamped)
+
+
+def _previous(s: _Sentence, left: _Left) -> str:
+    """The word before the governing word."""
+    return _last_word(s, left.begin)[0].lstrip(_OPENERS)
+
+
+def _is_initial(s: _Sentence, left: _Left) -> bool:
+    """Does the governing word begin the sentence, or follow a comma, a semicolon, an "and" or the like?"""
+    previous = _last_word(s, left.begin)[0]
+    return previous in _CLAUSE_STARTS or previous[-1] in _CLAUSE_ENDS or s.low[left.begin] in "(["
 
 
 def _judged(s: _Sentence, mentions: list[_Mention], last: Timestamp | None) -> list[_Mention]:
@@ -623,10 +669,10 @@ def _is_clock_moment(s: _Sentence, mention: _Mention, left: _Left, tail: str) ->
         return False
     if _SCHEDULE.search(before) or _SCHEDULE.search(tail):
         return False
-    previous = left.words[-1] if left.words else ""
+    previous = _previous(s, left)
     if left.word in _NAMED:
         stuck = previous in _STUCK and _DEVICE.search(before) and not _TIMECODE.search(before)
-        return not (stuck or (left.word == "in" and not left.initial and _FINISHES.search(before)))
+        return not (stuck or (left.word == "in" and not _is_initial(s, left) and _FINISHES.search(before)))
     if left.word in _LABELS or (left.word in _LASTS and not mention.is_range) or _OF_GAME.match(tail):
         return False
     if left.word == "time" and _RESULT_TIME.search(before):
@@ -645,7 +691,11 @@ def _says_otherwise(word: str, previous: str, before: str) -> bool:
     """Does what is said to be, show or reach this clock measure something else than the video's time?"""
     if _TIMECODE.search(before):
         return False
-    if word == "it's" or (previous == "it" and word in ("is", "was")) or (word == "of" and previous in _LABELS):
+    if (
+        word == "it's"
+        or (previous == "it" and word in ("is", "was"))
+        or (word == "of" and previous in _LABELS)
+    ):
         return True
     return any(talk.search(before) for talk in (_DEVICE, _MEASURE_IS, _RESULT_TIME))
 
@@ -665,7 +715,7 @@ def _is_quantity_moment(s: _Sentence, mention: _Mention, left: _Left, tail: str,
 
     `listed`: it stands right behind another mention, so a hedge is no sign ("from 00:10 to 00:20, about 10 seconds").
     """
-    if left.word in _LASTS or (left.words and left.words[-1] in _SPANS and left.word in _NAMED):
+    if left.word in _LASTS or (left.word in _NAMED and _previous(s, left) in _SPANS):
         return False
     if mention.bracketed or _MARKED.match(tail) or (left.word == "" and _IN_CLAUSE.match(tail)):
         return True
@@ -678,14 +728,18 @@ def _is_quantity_moment(s: _Sentence, mention: _Mention, left: _Left, tail: str,
         return closer != ")" or _LENGTH_TALK.search(_window(s, mention.begin)) is None
     if left.word in _TIME_LABELS and _window(s, mention.begin).rstrip().endswith(":"):
         return not _RESULT_TIME.search(_window(s, mention.begin))
-    if left.stamped or left.word in _AT or (left.word in ("by", "after", "before", "on") and left.initial):
+    if left.stamped or left.word in _AT:
         return True
+    if left.word in ("by", "after", "before", "on"):
+        return _is_initial(s, left)
     if left.word == "":
-        if not left.words and not tail.strip(" ."):
-            return mention.is_range  # the whole sentence: "24.3 - 30.4 seconds" is an answer, "5 seconds" a length
+        if left.begin == s.begin and not tail.strip(" ."):
+            return (
+                mention.is_range
+            )  # the whole sentence: "24.3 - 30.4 seconds" is an answer, "5 seconds" a length
         if left.hedged and not listed:
             return tail.strip(" .") != "" and not _BE.match(tail)
         return _LABELLED.match(tail) is not None or (mention.is_range and mention.own_units)
     if mention.is_range:
-        return mention.own_units or (left.word == "in" and left.initial)
+        return mention.own_units or (left.word == "in" and _is_initial(s, left))
     return left.hedged and left.word in _HAPPENS

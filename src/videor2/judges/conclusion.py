@@ -24,8 +24,8 @@ How = Literal[
 class Conclusion:
     """What the reasoning itself says the answer is.
 
-    `value` is None where it says nothing, or leaves several options open: their letters are `candidates` then.
-    `evidence` is the verbatim span that says so, or the reason of an `error`.
+    `value` is None where it says nothing, or leaves several options open: their letters are `candidates`
+    then. `evidence` is the verbatim span that says so, or the reason of an `error`.
     """
 
     value: Value | None

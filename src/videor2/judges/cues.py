@@ -1,4 +1,6 @@
-"""The words by which reasoning settles, supports, rejects or leaves open, and how it falls into sentences and clauses."""
+"""The words by which reasoning settles, supports, rejects or leaves open, and how it falls into sentences and
+clauses.
+"""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Polarity = Literal["most", "least"]
-"""Whether a question asks for the statement that holds best, or for the one that holds least ("LEAST likely", "NOT")."""
+"""Whether a question asks for the statement that holds best, or for the one that holds least ("LEAST likely",
+"NOT").
+"""
 
 _QUALITY = (
     "likely|plausible|probable|logical|reasonable|accurate|consistent|suitable|appropriate|sensible|compelling|fitting|"
@@ -57,6 +61,7 @@ UNDECIDED = re.compile(
     r"(?:difficult|hard)\sto|no\sway\sto|(?:not|n't)\s(?:have\s|provide\s)?enough\s(?:\w+\s){1,3}to)\s"
     r"(?:be\s)?(?:\w+ly\s)?(?:determine|conclude|infer|tell|say|know|derive|answer|identify|decide|make|confirm)"
 )
+HEDGE = re.compile(r"\W*(?:however|although|though|but|while|still|of course)\b")
 ABOUT_THE_TASK = re.compile(
     r"^\W*(?:(?:now|first|next|so|okay|then|wait|hmm),?\s)*(?:the\squestion\b(?!.*\banswer\b)|(?:in\sorder\s)?to\s"
     r"(?:determine|identify|find|decide|answer|figure|solve)\b|we\s(?:need|have)\sto|i\s(?:need|have)\sto|let's|let\sus|let\sme|"
@@ -91,6 +96,7 @@ _PREMISE = re.compile(
     r"\W*(?:(?:however|but|so|and|now|thus|therefore),?\s)*(?:while|although|though|even though|since|if|because|as|when)\b[^,]*,\s"
 )
 
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """A stretch of the reasoning, `text[start:end]`."""
@@ -104,9 +110,9 @@ class Sentence:
 class Clause:
     """A part of a sentence, `sentence[start:end]`.
 
-    `contrasted` where its conjunction sets it against the part before ("rather than"), `linked` where it goes on
-    about the same thing ("which", "but"), `premise` where it opens the sentence with a condition or a concession,
-    `consequence` behind ", so".
+    `contrasted` where its conjunction sets it against the part before ("rather than"), `linked` where it goes
+    on about the same thing ("which", "but"), `premise` where it opens the sentence with a condition or a
+    concession, `consequence` behind ", so".
     """
 
     start: int
@@ -115,6 +121,20 @@ class Clause:
     linked: bool = False
     premise: bool = False
     consequence: bool = False
+
+
+def lower(text: str) -> str:
+    """Lower case, character for character, so that positions stay (`İ` would become two)."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The last match of a pattern."""
+    found = None
+    for found in pattern.finditer(text):  # noqa: B007
+        pass
+    return found
 
 
 def sentences(text: str) -> Iterator[Sentence]:

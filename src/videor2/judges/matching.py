@@ -1,7 +1,8 @@
 """Which option a clause speaks of, by the words that tell the options apart.
 
-Options of one question share most of their words ("... moved the mug to help Ann" / "... to hinder Ann"), so a plain
-similarity is decided by words that say nothing. Here one option beats another only by words that the other lacks.
+Options of one question share most of their words ("... moved the mug to help Ann" / "... to hinder Ann"), so
+a plain similarity is decided by words that say nothing. Here one option beats another only by words that the
+other lacks.
 """
 
 import re
@@ -16,14 +17,14 @@ MARGIN = 0.15
 TWIN_COVERAGE = 0.3
 """How much of a statement must be there to read a clause as it, or as its negation."""
 
-_STOPWORDS = frozenset(
+_STOPWORDS = (
     "a an the of to and or is are was were be been being has have had do does did it its he she they his her their "
     "him them that this these those there who whom by with for from at as so than then also just would will could "
-    "might may can i we you if".split()
+    "might may can i we you if"
 )
-_NEGATORS = frozenset(
-    "not no never neither nor none hardly incorrect incorrectly false falsely wrong inaccurate".split()
-)
+_IGNORED = frozenset(_STOPWORDS.split())
+_NEGATIONS = "not no never neither nor none hardly incorrect incorrectly false falsely wrong inaccurate"
+_NEGATORS = frozenset(_NEGATIONS.split())
 _SAME_WORD = {
     word: group.split()[0]
     for group in (
@@ -66,7 +67,9 @@ _OR = re.compile(r"\b(?:or|nor)\b")
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Options that a clause speaks of, as indices, whether it says so or says not, and how many of their words."""
+    """Options that a clause speaks of, as indices, whether it says so or says not, and how many of their
+    words.
+    """
 
     options: tuple[int, ...]
     negated: bool = False
@@ -99,7 +102,8 @@ class OptionWords:
         )
 
     def mention(self, clause: str) -> Mention | None:
-        """The options that a clause speaks of, several where its words do not tell them apart; None where none.
+        """The options that a clause speaks of, several where its words do not tell them apart; None where
+        none.
 
         >>> options = OptionWords.of(("he thinks it is in the stove", "he thinks it is not in the stove"))
         >>> options.mention("so he thinks that it isn't in the stove")
@@ -147,8 +151,7 @@ class OptionWords:
 
     def _contradicts(self, i: int, words: frozenset[str]) -> bool:
         return any(
-            _OPPOSITES.get(w) in words and w not in words and _OPPOSITES[w] not in self.words[i]
-            for w in self.own[i]
+            _OPPOSITES.get(w) in words and w not in words and _OPPOSITES[w] not in self.words[i] for w in self.own[i]
         )
 
     def _twin(self, i: int) -> int | None:
@@ -169,14 +172,12 @@ def stems(text: str) -> frozenset[str]:
     ['box', 'find', 'help']
     """
     words = [_stem(w) for w in _tokens(text)]
-    kept = frozenset(w for w in words if w not in _STOPWORDS)
+    kept = frozenset(w for w in words if w not in _IGNORED)
     return kept or frozenset(words)
 
 
 def _tokens(text: str) -> Iterable[str]:
-    lowered = (
-        text.lower().replace("’", "'").replace("n't", " not").replace("cannot", "can not").replace("'s", "")
-    )
+    lowered = text.lower().replace("’", "'").replace("n't", " not").replace("cannot", "can not").replace("'s", "")
     return _WORD.findall(lowered) if lowered.isascii() else _WORD.findall(normalise_text(lowered))
 
 

@@ -36,9 +36,7 @@ def question_text(sample: Sample, *, instruction: str = "") -> str:
 
 def messages(sample: Sample, *, instruction: str = "", response: str | None = None) -> list[Message]:
     """The chat: one user turn with the video (if the sample has one) and the question; then the response, if given."""
-    content: list[dict[str, str | None]] = [
-        {"type": "text", "text": question_text(sample, instruction=instruction)}
-    ]
+    content: list[dict[str, str | None]] = [{"type": "text", "text": question_text(sample, instruction=instruction)}]
     if sample.video is not None:
         content.insert(0, {"type": "video", "video": sample.video, "subtitles": sample.subtitles})
     chat: list[Message] = [{"role": "user", "content": content}]
@@ -80,6 +78,4 @@ def _metadata(clip: Clip, processor: "ProcessorMixin") -> Any:
     if type(processor).__name__.startswith("Qwen3"):
         indices = [round(t * 1000) for t in clip.timestamps_s.tolist()]
         return VideoMetadata(total_num_frames=len(clip.frames), fps=1000.0, frames_indices=indices)
-    return VideoMetadata(
-        total_num_frames=len(clip.frames), fps=clip.fps, frames_indices=list(range(len(clip.frames)))
-    )
+    return VideoMetadata(total_num_frames=len(clip.frames), fps=clip.fps, frames_indices=list(range(len(clip.frames))))

@@ -6,10 +6,9 @@ read and write any text; only its splitting rule keeps those expressions whole.
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from videor2.synth.world import COLOURS, DURATION_S, PLACES, SHAPES
+from videor2.synth.world import COLOURS, PLACES, SHAPES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration, Qwen3VLProcessor

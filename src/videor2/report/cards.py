@@ -19,7 +19,13 @@ MAX_CLIP_BYTES: Final = 12 * 2**20
 MAX_PAGE_BYTES: Final = 64 * 2**20
 """What is larger is linked to, not embedded: a browser chokes on a page of a gigabyte."""
 
-MIME: Final = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm", ".ogv": "video/ogg"}
+MIME: Final = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/mp4",
+    ".webm": "video/webm",
+    ".ogv": "video/ogg",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +95,15 @@ def _card(case: Case, records: Sequence[Record], clip: Clip) -> Card:
     events = tuple(Mark(e.start_s, e.end_s, e.sentence) for e in record.events)
     panes = [_pane(r, single=len(records) == 1) for r in records]
     claims = [(pane.kind or "claims", _marks(r)) for pane, r in zip(panes, records, strict=True)]
-    last = max([e.end_s for e in events], default=0.0) or max([m.end_s for _, ms in claims for m in ms], default=0.0)
+    last = max([e.end_s for e in events], default=0.0) or max(
+        [m.end_s for _, ms in claims for m in ms], default=0.0
+    )
     duration_s = max(record.duration_s or 0.0, last)
-    drawn = timeline(duration_s, events, claims) if duration_s > 0 and (events or any(ms for _, ms in claims)) else Markup()
+    drawn = (
+        timeline(duration_s, events, claims)
+        if duration_s > 0 and (events or any(ms for _, ms in claims))
+        else Markup()
+    )
     right = _option(record.answer, record) if record.answer else None
     return Card(case, record, right, clip, duration_s, events, tuple(panes), drawn)
 
@@ -141,7 +153,9 @@ def place(text: str, claims: Sequence[Mark]) -> tuple[list[Piece], list[Mark]]:
     for begin, end, stamps in by_sentence(text):
         stated = []
         for stamp in stamps:
-            same = [c for c in left if abs(c.start_s - stamp.start_s) < 0.05 and abs(c.end_s - stamp.end_s) < 0.05]
+            same = [
+                c for c in left if abs(c.start_s - stamp.start_s) < 0.05 and abs(c.end_s - stamp.end_s) < 0.05
+            ]
             if same:
                 claim = max(same, key=lambda c: _find(c.text, text, begin, end) is not None)
                 left.remove(claim)
@@ -153,7 +167,9 @@ def place(text: str, claims: Sequence[Mark]) -> tuple[list[Piece], list[Mark]]:
             since = spans[-1][1] if i else begin
             until = stated[i + 1][0] if i + 1 < len(stated) else end
             words = _find(claim.text, text, since, until) or (stamp_begin, stamp_end)
-            spans.append((min(words[0], stamp_begin), max(words[1], stamp_end), stamp_begin, stamp_end, claim))
+            spans.append(
+                (min(words[0], stamp_begin), max(words[1], stamp_end), stamp_begin, stamp_end, claim)
+            )
     pieces, at = [], 0
     for begin, end, stamp_begin, stamp_end, claim in spans:
         if at < begin:
@@ -206,7 +222,9 @@ def _clip(folder: Path, name: str, room: int) -> Clip:
     size = path.stat().st_size
     if size * 4 / 3 > room:
         megabytes = f"{size / 2**20:.0f} MB"
-        return Clip(path.absolute().as_uri(), path.name, f"Not embedded ({megabytes}): plays where the file lies.")
+        return Clip(
+            path.absolute().as_uri(), path.name, f"Not embedded ({megabytes}): plays where the file lies."
+        )
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     return Clip(Markup(f"data:{mime};base64,{data}"), path.name)  # noqa: S704
 

@@ -36,7 +36,10 @@ def clock(seconds: float) -> str:
 def whisker(estimate: Estimate, *, low: float = 0.0, high: float = 1.0, kind: str = "") -> Markup:
     """A dot at the mean and a line over the interval, on an axis from `low` to `high`, with 0 marked if inside."""
     zero = _line(_percent(0, low, high), 0, WHISKER_HEIGHT, "zero") if low < 0 < high else Markup()
-    return _svg(WHISKER_HEIGHT, [_axis(WHISKER_HEIGHT / 2), zero, *_dot(estimate, WHISKER_HEIGHT / 2, low, high, kind)])
+    return _svg(
+        WHISKER_HEIGHT,
+        [_axis(WHISKER_HEIGHT / 2), zero, *_dot(estimate, WHISKER_HEIGHT / 2, low, high, kind)],
+    )
 
 
 def dumbbell(before: Estimate | None, after: Estimate | None) -> Markup:
@@ -83,14 +86,18 @@ def curve(points: Points, *, label: str, high: float | None = None) -> Markup:
     smoothed = smooth(points)
 
     def place(x: float, y: float) -> str:
-        return f"{100 * (x - first) / ((last - first) or 1):.2f} {100 - 100 * (y - bottom) / (top - bottom):.2f}"
+        return (
+            f"{100 * (x - first) / ((last - first) or 1):.2f} {100 - 100 * (y - bottom) / (top - bottom):.2f}"
+        )
 
     # A zero-length stroke with round caps is a dot that the uneven scale of the inner box leaves round.
     raw = "".join(f"M{place(x, y)}h0" for x, y in points)
     line = "M" + "L".join(place(x, y) for x, y in smoothed)
     height = CURVE_HEIGHT - 18
     grid = [
-        Markup('<line class="{}" x1="0" x2="100%" y1="{y}" y2="{y}"/>').format("axis" if y == height else "edge", y=y)
+        Markup('<line class="{}" x1="0" x2="100%" y1="{y}" y2="{y}"/>').format(
+            "axis" if y == height else "edge", y=y
+        )
         for y in (0.5, height / 2, height)
     ]
     inner = Markup(
@@ -98,12 +105,14 @@ def curve(points: Points, *, label: str, high: float | None = None) -> Markup:
         '<path class="raw" d="{}"/><path class="mean" d="{}"/></svg>'
     ).format(height, raw, line)
     texts = [
-        _text("0", 11, _figure(top), "start"),
-        _text("0", height - 4, _figure(bottom), "start"),
+        _text("-6", 9, figure(top), "end"),
+        _text("-6", height, figure(bottom), "end"),
         _text("0", CURVE_HEIGHT - 4, f"step {first:g}", "start"),
         _text("100%", CURVE_HEIGHT - 4, f"{last:g}", "end"),
     ]
-    said = f"{label}: {_figure(smoothed[0][1])} at step {first:g}, {_figure(smoothed[-1][1])} at step {last:g}"
+    said = (
+        f"{label}: {figure(smoothed[0][1])} at step {first:g}, {figure(smoothed[-1][1])} at step {last:g}"
+    )
     return _svg(CURVE_HEIGHT, [*grid, inner, *texts], label=said, kind="curve")
 
 
@@ -121,7 +130,9 @@ class Mark:
     event: int | None = None
 
 
-def timeline(duration_s: float, events: Sequence[Mark], claims: Sequence[tuple[str, Sequence[Mark]]]) -> Markup:
+def timeline(
+    duration_s: float, events: Sequence[Mark], claims: Sequence[tuple[str, Sequence[Mark]]]
+) -> Markup:
     """Events as a row of numbered ticks, claims as a row of dots, matches linked, and a playhead.
 
     claims: one row, which lies below the events, or two (before, after), which lie above and below. What is claimed
@@ -150,11 +161,10 @@ def timeline(duration_s: float, events: Sequence[Mark], claims: Sequence[tuple[s
     for at_s in _axis_times(duration_s):
         x = _percent(at_s, 0, duration_s)
         parts += [_line(x, bottom - 3, bottom + 1, "axis"), _text(x, bottom + 13, clock(at_s), "middle")]
-    parts.append(
-        Markup('<line class="playhead" x1="0" x2="0" y1="0" y2="{}"/>').format(bottom)
-    )
+    parts.append(Markup('<line class="playhead" x1="0" x2="0" y1="0" y2="{}"/>').format(bottom))
     said = f"Timeline of {clock(duration_s)}: {len(events)} events; " + "; ".join(
-        f"{name}: {sum(m.state == 'matched' for m in marks)} of {len(marks)} claims matched" for name, marks in claims
+        f"{name}: {sum(m.state == 'matched' for m in marks)} of {len(marks)} claims matched"
+        for name, marks in claims
     )
     return _svg(bottom + 17, parts, label=said, kind="timeline")
 
@@ -170,9 +180,11 @@ def _ticks(events: Sequence[Mark], y: float, duration_s: float) -> Iterable[Mark
         middle = 100 * event.start_s / duration_s
         label = Markup()
         if middle - numbered_until >= 3:  # closer ones would print over each other on a phone
-            label = _text(x, y - 9, str(number), "middle", "number")
+            label = Markup('<text class="number" x="{}" dx="4" y="{}">{}</text>').format(x, y - 4, number)
             numbered_until = middle
-        yield Markup('<g class="event" data-t="{}">{}{}{}{}</g>').format(event.start_s, title, span, tick, label)
+        yield Markup('<g class="event" data-t="{}">{}{}{}{}</g>').format(
+            event.start_s, title, span, tick, label
+        )
 
 
 def _claim(mark: Mark, y: float, duration_s: float) -> Markup:
@@ -184,9 +196,15 @@ def _claim(mark: Mark, y: float, duration_s: float) -> Markup:
     }[mark.state]
     title = _title(f"Claim, {_when(mark)}{late}, {match}: {mark.text}")
     x1, x2 = (_percent(at_s, 0, duration_s) for at_s in (mark.start_s, mark.end_s))
-    span = Markup('<line class="span" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(x1, x2, y=y) if x1 != x2 else ""
+    span = (
+        Markup('<line class="span" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(x1, x2, y=y)
+        if x1 != x2
+        else ""
+    )
     dot = Markup('<circle cx="{}" cy="{}" r="4.5"/>').format(_middle(mark, duration_s), y)
-    return Markup('<g class="claim {}" data-t="{}">{}{}{}</g>').format(mark.state, mark.start_s, title, span, dot)
+    return Markup('<g class="claim {}" data-t="{}">{}{}{}</g>').format(
+        mark.state, mark.start_s, title, span, dot
+    )
 
 
 def _when(mark: Mark) -> str:
@@ -212,7 +230,7 @@ def _dot(estimate: Estimate, y: float, low: float, high: float, kind: str) -> li
             Markup('<line class="whisker {}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(kind, x1, x2, y=y)
         )
     x = _percent(estimate.mean, low, high)
-    return [*marks, Markup('<circle class="dot {}" cx="{}" cy="{}" r="3.5"/>').format(kind, x, y)]
+    return [*marks, Markup('<circle class="dot {}" cx="{}" cy="{}" r="3"/>').format(kind, x, y)]
 
 
 def _axis(y: float) -> Markup:
@@ -224,7 +242,9 @@ def _line(x: str, y1: float, y2: float, kind: str) -> Markup:
 
 
 def _text(x: str, y: float, text: str, anchor: str, kind: str = "") -> Markup:
-    return Markup('<text class="{}" x="{}" y="{}" text-anchor="{}">{}</text>').format(kind, x, y, anchor, text)
+    return Markup('<text class="{}" x="{}" y="{}" text-anchor="{}">{}</text>').format(
+        kind, x, y, anchor, text
+    )
 
 
 def _title(text: str) -> Markup:
@@ -249,6 +269,11 @@ def _round_up(value: float) -> float:
     return next(step for m in (1, 1.5, 2, 3, 5, 8, 10) if (step := m * power) >= value * (1 - 1e-9))
 
 
-def _figure(value: float) -> str:
-    """A number in three significant figures, without an exponent where it is readable."""
-    return f"{value:.3g}" if value == 0 or 1e-4 <= abs(value) < 1e4 else f"{value:.1e}"
+def figure(value: float) -> str:
+    """A number in three significant figures, without an exponent where it is readable.
+
+    >>> figure(0.12345), figure(-2.0), figure(12345.6), figure(1e-6)
+    ('0.123', '−2', '12,346', '1.0e-06')
+    """
+    readable = value == 0 or 1e-4 <= abs(value) < 1e5
+    return (f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}").replace("-", "−") if readable else f"{value:.1e}"

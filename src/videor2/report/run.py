@@ -121,7 +121,9 @@ class Run:
     @property
     def compared(self) -> bool:
         """Was the model measured before and after training?"""
-        return isinstance(self.summary.get("before"), Mapping) or {"before", "after"} <= {r.phase for r in self.rows}
+        return isinstance(self.summary.get("before"), Mapping) or {"before", "after"} <= {
+            r.phase for r in self.rows
+        }
 
     def metrics(self, *path: str) -> Metrics:
         """The estimates at a place in the summary, such as `("sampled", "before")`; empty where there are none."""

@@ -1,7 +1,7 @@
 """Accuracy: is the answer right, in the way that its kind of question is compared?
 
-The accuracy reward of arXiv 2511.23478, which follows Video-R1: letter, number, relative error, word error rate, ROUGE.
-Ours compares values where the published one compares spellings.
+The accuracy reward of arXiv 2511.23478, which follows Video-R1: letter, number, relative error, word error
+rate, ROUGE. Ours compares values where the published one compares spellings.
 """
 
 import re
@@ -19,9 +19,7 @@ from videor2.scores.score import Score
 from videor2.trace import Trace
 
 
-def accuracy(
-    response: Trace | str, *, answer: str | None, options: Options = (), kind: Kind | None = None
-) -> Score:
+def accuracy(response: Trace | str, *, answer: str | None, options: Options = (), kind: Kind | None = None) -> Score:
     """How right the answer block of a response is, against the reference `answer`.
 
     - `choice`: 1 for the same letter, given as a letter or as the option's text;
@@ -30,9 +28,9 @@ def accuracy(
     - `ocr`: 1 - word error rate, at least 0, without regard to case and end punctuation;
     - `text`: 1 for the same words, else the mean F1 of ROUGE-1, -2 and -L with stemming.
 
-    `kind` None infers it from the options and the reference. A response without an answer is a wrong answer: 0, and
-    the detail says why. Abstains where the reference is missing or is none of that kind. The reference may stand in
-    `<answer>` tags.
+    `kind` None infers it from the options and the reference. A response without an answer is a wrong answer:
+    0, and the detail says why. Abstains where the reference is missing or is none of that kind. The reference
+    may stand in `<answer>` tags.
 
     >>> accuracy("<think>red</think><answer>(b)</answer>", answer="B").value
     1.0
@@ -72,7 +70,8 @@ def word_error_rate(given: str, reference: str) -> float:
 def rouge_f1(given: str, reference: str) -> float:
     """Mean F1 of ROUGE-1, ROUGE-2 and ROUGE-L with Porter stemming, by the rouge-score package.
 
-    Scripts that its tokeniser drops are compared word by word, Chinese, Japanese and Korean character by character.
+    Scripts that its tokeniser drops are compared word by word, Chinese, Japanese and Korean character by
+    character.
 
     >>> round(rouge_f1("A woman is swimming.", "A man is walking his dog in the park."), 6)
     0.205128

@@ -1,7 +1,8 @@
 """Think-answer consistency: does the answer say what the reasoning concludes?
 
-TAC of arXiv 2511.23478, defined by the answer's value and not by its rightness: a reasoning that concludes B before an
-answer C is inconsistent, though both may be wrong. `tac_paper` is the published count, to compare with published tables.
+TAC of arXiv 2511.23478, defined by the answer's value and not by its rightness: a reasoning that concludes B
+before an answer C is inconsistent, though both may be wrong. `tac_paper` is the published count, to compare
+with published tables.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,8 +25,8 @@ MAX_DIFFERENT_WORDS = 6
 class Consistency:
     """What the reasoning concludes, what the response answers, and whether they are the same.
 
-    `score` is 1 for the same value, 0 for a different one; it abstains where either is undetermined, and is an error where
-    the judge failed.
+    `score` is 1 for the same value, 0 for a different one; it abstains where either is undetermined, and is
+    an error where the judge failed.
     """
 
     conclusion: Conclusion
@@ -54,8 +55,9 @@ def consistency(
 ) -> Consistency:
     """Compare the conclusion that `judge` reads from the reasoning with the answer.
 
-    `kind` None infers it from the options and the answer. Several think blocks are one reasoning; an `<answer>` inside the
-    reasoning is no answer. A reasoning that leaves several options open is different from an answer outside of them.
+    `kind` None infers it from the options and the answer. Several think blocks are one reasoning; an
+    `<answer>` inside the reasoning is no answer. A reasoning that leaves several options open is different
+    from an answer outside of them.
 
     >>> result = consistency("<think>The ball is red, so the answer is B.</think><answer>C</answer>", options=["blue", "red", "green"])
     >>> result.score
@@ -93,8 +95,9 @@ def gate(result: Consistency) -> Score:
 class Tac:
     """Think-answer consistency over many responses.
 
-    `interval` is the mean over the determined ones with its bootstrap interval, None where none is; `strict` counts what
-    is undetermined as inconsistent. Failed judgements (`errors`) are in `n` and in the coverage's denominator alone.
+    `interval` is the mean over the determined ones with its bootstrap interval, None where none is; `strict`
+    counts what is undetermined as inconsistent. Failed judgements (`errors`) are in `n` and in the coverage's
+    denominator alone.
     """
 
     interval: Interval | None
@@ -144,10 +147,12 @@ class PaperTac:
 
 
 def tac_paper(results: Iterable[Consistency], golds: Sequence[Value]) -> PaperTac:
-    """The statistic of the published evaluation scripts (`answer_to_thinking_correlation`), only to compare with them.
+    """The statistic of the published evaluation scripts (`answer_to_thinking_correlation`), only to compare
+    with them.
 
-    What is undetermined counts as wrong, and B before C counts as consistent where A is right. With many options and low
-    accuracy it is high for a model that thinks and answers at random. Raises ValueError for no rows or unequal lengths.
+    What is undetermined counts as wrong, and B before C counts as consistent where A is right. With many
+    options and low accuracy it is high for a model that thinks and answers at random. Raises ValueError for
+    no rows or unequal lengths.
     """
     rows = [(r.conclusion.value == gold, r.answer == gold) for r, gold in zip(results, golds, strict=True)]
     if not rows:
@@ -173,9 +178,7 @@ def _compared(conclusion: Conclusion, answer: Value | None, given: str) -> Score
         left = " or ".join(conclusion.candidates)
         if left and str(answer) not in conclusion.candidates:
             return Score.ok(0.0, f"concludes {left}, answers {answer}")
-        return Score.abstain(
-            f"the reasoning leaves {left} open" if left else "the reasoning concludes nothing"
-        )
+        return Score.abstain(f"the reasoning leaves {left} open" if left else "the reasoning concludes nothing")
     agree = _same(conclusion.value, answer)
     if agree is None:
         return Score.abstain(f"concludes {conclusion.value}, answers {answer}: the texts agree in part")

@@ -14,10 +14,11 @@ _FAULTS = {
 
 
 def format_score(response: Trace | str) -> Score:
-    """1 for exactly one non-empty think block, then one non-empty answer block, with only white space around; else 0.
+    """1 for exactly one non-empty think block, then one non-empty answer block, with only white space around;
+    else 0.
 
-    The format reward of arXiv 2511.23478 as its text states it; the published pattern also let several blocks, nested
-    tags and empty blocks pass. The detail names the fault. Never abstains.
+    The format reward of arXiv 2511.23478 as its text states it; the published pattern also let several
+    blocks, nested tags and empty blocks pass. The detail names the fault. Never abstains.
 
     >>> format_score("<think>It is red.</think><answer>B</answer>").value
     1.0

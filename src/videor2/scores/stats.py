@@ -32,9 +32,9 @@ def bootstrap_mean(
 ) -> Interval:
     """Mean of values (n,) with a percentile bootstrap interval.
 
-    Where only two values occur (right or wrong) the resampled means are drawn from the binomial that they follow, which
-    is exact and does not depend on n. Raises ValueError for no values, a value that is not finite, or a level that is
-    not between 0 and 1.
+    Where only two values occur (right or wrong) the resampled means are drawn from the binomial that they
+    follow, which is exact and does not depend on n. Raises ValueError for no values, a value that is not
+    finite, or a level that is not between 0 and 1.
 
     >>> interval = bootstrap_mean([1, 1, 1, 0, 1, 0, 1, 1])
     >>> interval.mean, interval.low < 0.75 < interval.high
@@ -73,17 +73,11 @@ def paired_difference(
     return bootstrap_mean(first - second, seed=seed, resamples=resamples, level=level)
 
 
-def _resampled_means(
-    sample: NDArray[np.float64], rng: np.random.Generator, resamples: int
-) -> NDArray[np.float64]:
+def _resampled_means(sample: NDArray[np.float64], rng: np.random.Generator, resamples: int) -> NDArray[np.float64]:
     low, high = sample.min(), sample.max()
     n_high = int((sample == high).sum())
     if n_high + int((sample == low).sum()) >= sample.size:
-        hits = (
-            rng.binomial(sample.size, n_high / sample.size, size=resamples)
-            if low < high
-            else np.zeros(resamples)
-        )
+        hits = rng.binomial(sample.size, n_high / sample.size, size=resamples) if low < high else np.zeros(resamples)
         means: NDArray[np.float64] = low + (high - low) * hits / sample.size
         return means
     rows = max(1, _CHUNK // sample.size)

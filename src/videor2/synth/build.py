@@ -18,11 +18,9 @@ from videor2.errors import InputError
 from videor2.sample import Sample
 from videor2.synth import render
 from videor2.synth.questions import FAMILIES, Family, Question, ask
-from videor2.synth.reasoning import DISTILLED, CAREFUL, Mix, clock, draw_manner, respond
+from videor2.synth.reasoning import MIXES, MixName, clock, draw_manner, respond
 from videor2.synth.world import DURATION_S, Split, World, draw_world
 from videor2.video.write import write
-
-MIXES: dict[str, Mix] = {"careful": CAREFUL, "distilled": DISTILLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class SynthConfig:
     clips: int
     seed: int = 0
     questions: int = len(FAMILIES)
-    mix: str | None = None
+    mix: MixName | None = None
     families: tuple[Family, ...] = FAMILIES
     words: bool = False
 
@@ -44,11 +42,17 @@ class SynthConfig:
         if self.clips < 1:
             raise InputError(f"clips: at least 1, not {self.clips}")
         if not 1 <= self.questions <= len(self.families):
-            raise InputError(
-                f"questions: 1 to {len(self.families)} a clip, one of a family, not {self.questions}"
-            )
+            raise InputError(f"questions: 1 to {len(self.families)} a clip, one of a family, not {self.questions}")
         if self.mix is not None and self.mix not in MIXES:
             raise InputError(f"mix: one of {', '.join(MIXES)}, not {self.mix}")
+
+
+def families(names: Sequence[str] | None) -> tuple[Family, ...]:
+    """The families of questions by name, all of them for None; raises InputError for a name that is none."""
+    unknown = [name for name in names or () if name not in FAMILIES]
+    if unknown:
+        raise InputError(f"family: one of {', '.join(FAMILIES)}, not {unknown[0]}")
+    return tuple(family for family in FAMILIES if not names or family in names)
 
 
 def build(config: SynthConfig, out: Path, *, name: str | None = None, workers: int | None = None) -> Path:
@@ -74,9 +78,7 @@ def _examples(config: SynthConfig, folder: Path | None, workers: int) -> Iterato
 
 
 def _clip(config: SynthConfig, folder: Path | None, number: int) -> list[Example]:
-    rng = np.random.default_rng(
-        [config.seed, ("train", "test").index(config.split), int(config.words), number]
-    )
+    rng = np.random.default_rng([config.seed, ("train", "test").index(config.split), int(config.words), number])
     world, questions = _draw(config, rng)
     video = None
     if folder is not None:

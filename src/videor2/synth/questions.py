@@ -90,17 +90,13 @@ def _order(world: World, rng: np.random.Generator, _split: Split) -> Question | 
         found = appeared[0 if which == "first" else -1]
         text = f"Which object appears {which}?"
     others = [t.name for t in appeared if t != found]
-    return Question(
-        "order", text, _options(rng, found.name, others, _names()), found.name, f"it is {found.name}"
-    )
+    return Question("order", text, _options(rng, found.name, others, _names()), found.name, f"it is {found.name}")
 
 
 def _when(world: World, rng: np.random.Generator, _split: Split) -> Question:
     h = pick(rng, world.happenings)
     same = [other for other in world.happenings if (other.thing, other.action) == (h.thing, h.action)]
-    verb = {"appears": "appear", "vanishes": "vanish", "moves": "move", "turns": f"turn {h.after.colour}"}[
-        h.action
-    ]
+    verb = {"appears": "appear", "vanishes": "vanish", "moves": "move", "turns": f"turn {h.after.colour}"}[h.action]
     first = " first" if len(same) > 1 else ""  # a shape may move twice
     return Question("when", f"At which second does {h.thing.name} {verb}{first}?", (), str(same[0].at_s), "")
 
@@ -162,9 +158,7 @@ def _coloured(rng: np.random.Generator, colour: str, appeared: Sequence[Thing]) 
     return here[0] if here else Thing(colour, pick(rng, SHAPES)).name
 
 
-def _options(
-    rng: np.random.Generator, answer: str, tempting: Sequence[str], rest: Sequence[str]
-) -> tuple[str, ...]:
+def _options(rng: np.random.Generator, answer: str, tempting: Sequence[str], rest: Sequence[str]) -> tuple[str, ...]:
     """Shuffled options: the answer, up to two tempting wrong ones, and others up to N_OPTIONS."""
     wrong = [str(t) for t in rng.permutation(list(tempting))[:2]]
     fill = [str(t) for t in rng.permutation([r for r in rest if r != answer and r not in wrong])]

@@ -41,6 +41,10 @@ DISTILLED: Mix = MappingProxyType(
 """The mix that the embedded model was fine-tuned on last: most of it flawed, each family in its own way."""
 
 
+MixName = Literal["careful", "distilled"]
+MIXES: Mapping[MixName, Mix] = MappingProxyType({"careful": CAREFUL, "distilled": DISTILLED})
+
+
 def draw_manner(family: Family, mix: Mix, rng: np.random.Generator) -> Manner:
     """A manner of reasoning for a question of this family."""
     manners = list(mix[family])

@@ -61,9 +61,7 @@ def _placed(
     return sorted(here.items(), key=lambda item: item[0].name)
 
 
-def _draw(
-    placed: list[tuple[Thing, tuple[float, float]]], radius: float, ground: tuple[int, ...]
-) -> np.ndarray:
+def _draw(placed: list[tuple[Thing, tuple[float, float]]], radius: float, ground: tuple[int, ...]) -> np.ndarray:
     image = Image.new("RGB", (SIZE * SUPERSAMPLE, SIZE * SUPERSAMPLE), ground)
     pen = ImageDraw.Draw(image)
     for thing, centre in placed:
@@ -77,9 +75,7 @@ def _draw(
                 side = 0.88 * r  # about the area of the circle
                 pen.rectangle((x - side, y - side, x + side, y + side), fill=fill)
             case "triangle":
-                pen.polygon(
-                    [(x, y - 1.15 * r), (x - 1.1 * r, y + 0.85 * r), (x + 1.1 * r, y + 0.85 * r)], fill=fill
-                )
+                pen.polygon([(x, y - 1.15 * r), (x - 1.1 * r, y + 0.85 * r), (x + 1.1 * r, y + 0.85 * r)], fill=fill)
             case _:
                 raise ValueError(f"no way to draw a {thing.shape}")
     return np.asarray(image.reduce(SUPERSAMPLE))

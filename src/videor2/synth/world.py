@@ -23,6 +23,10 @@ TEST_SHARE = 1 / 8
 
 Action = Literal["appears", "vanishes", "moves", "turns"]
 Split = Literal["train", "test"]
+
+_CHANGES: tuple[Action, ...] = ("vanishes", "vanishes", "moves", "moves", "turns")
+"""What may happen to a visible shape, as often as it stands here."""
+
 T = TypeVar("T")
 
 
@@ -75,9 +79,7 @@ class World:
     @property
     def split(self) -> Split:
         """The split that this timeline belongs to, from its own hash."""
-        digest = hashlib.sha256(
-            repr([(h.at_s, h.sentence, h.place) for h in self.happenings]).encode()
-        ).digest()
+        digest = hashlib.sha256(repr([(h.at_s, h.sentence, h.place) for h in self.happenings]).encode()).digest()
         return "test" if int.from_bytes(digest[:4]) / 2**32 < TEST_SHARE else "train"
 
     def visible(self, at_s: float) -> dict[str, Thing]:
@@ -103,7 +105,7 @@ def draw_world(rng: np.random.Generator, *, split: Split, events: tuple[int, int
 def _draw(rng: np.random.Generator, count: int) -> World:
     times = sorted(rng.choice(np.arange(1, DURATION_S - 1), size=count, replace=False).tolist())
     fresh = [Thing(c, s) for c in COLOURS for s in SHAPES]
-    rng.shuffle(fresh)  # type: ignore[arg-type]  # a list of records shuffles in place as any sequence does
+    rng.shuffle(fresh)
     seen: dict[str, Thing] = {}
     happenings: list[Happening] = []
     for at_s in times:
@@ -131,8 +133,8 @@ def _draw_action(rng: np.random.Generator, visible: int) -> Action:
     if visible == 0:
         return "appears"
     if visible >= len(PLACES) - 1:
-        return pick(rng, ["vanishes", "moves", "turns"])
-    return pick(rng, ["appears"] * 5 + ["vanishes"] * 2 + ["moves"] * 2 + ["turns"])
+        return pick(rng, _CHANGES)
+    return pick(rng, _CHANGES + ("appears",) * len(_CHANGES))
 
 
 def pick(rng: np.random.Generator, items: Sequence[T]) -> T:

@@ -12,7 +12,7 @@ from videor2.models.load import load_model, save_model
 from videor2.models.prompt import messages
 from videor2.rewards.trl import RewardConfig, make_rewards
 from videor2.train.config import Strict
-from videor2.train.progress import progress_callback
+from videor2.train.progress import progress_callback, write_history
 from videor2.video.store import ClipStore, VideoConfig
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class GRPOSettings(Strict):
     max_grad_norm: PositiveFloat = 1.0
     logging_steps: PositiveInt = 1
     save_steps: PositiveInt = 100
-    report_to: list[str] = []
+    report_to: tuple[str, ...] = ()
 
 
 def train(settings: GRPOSettings, *, resume: bool = False) -> Path:
@@ -87,8 +87,7 @@ def train(settings: GRPOSettings, *, resume: bool = False) -> Path:
     trainer.train(resume_from_checkpoint=bool(resume and checkpoints))
     save_model(trainer.model, trainer.processing_class, settings.out)
     if trainer.accelerator.is_main_process:
-        with (settings.out / "history.jsonl").open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(entry) + "\n" for entry in trainer.state.log_history)
+        write_history(settings.out, trainer.state.log_history)
     return settings.out
 
 
@@ -127,7 +126,7 @@ def build_trainer(settings: GRPOSettings, examples: list[Example]) -> "VideoGRPO
         logging_steps=settings.logging_steps,
         save_steps=settings.save_steps,
         save_total_limit=2,
-        report_to=settings.report_to or "none",
+        report_to=list(settings.report_to) or "none",
         remove_unused_columns=False,
         disable_tqdm=True,
     )
@@ -165,7 +164,5 @@ def _row(example: Example, instruction: str) -> dict[str, Any]:
         "options": list(sample.options),
         "answer": sample.answer,
         "kind": sample.kind,
-        "events": json.dumps(
-            [{"start_s": e.start_s, "end_s": e.end_s, "sentence": e.sentence} for e in sample.events]
-        ),
+        "events": json.dumps([{"start_s": e.start_s, "end_s": e.end_s, "sentence": e.sentence} for e in sample.events]),
     }

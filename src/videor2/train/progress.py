@@ -1,8 +1,11 @@
 """What a running training tells: one line now and then, with the time that is left."""
 
+import json
 import logging
 import time
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,9 +32,7 @@ def progress_callback(title: str) -> "TrainerCallback":
             if not state.is_world_process_zero or "train_runtime" in logs:
                 return
             done = state.global_step - self.first_step
-            seconds = (
-                (time.perf_counter() - self.started) / max(done, 1) * (state.max_steps - state.global_step)
-            )
+            seconds = (time.perf_counter() - self.started) / max(done, 1) * (state.max_steps - state.global_step)
             shown = [f"{name} {float(logs[key]):.3g}" for key, name in SHOWN.items() if key in logs]
             log.info(
                 "%s: step %d of %d, %s, %s left",
@@ -43,3 +44,9 @@ def progress_callback(title: str) -> "TrainerCallback":
             )
 
     return Progress()
+
+
+def write_history(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Write what a trainer logged to `history.jsonl`, an entry a line."""
+    with (folder / "history.jsonl").open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(entry) + "\n" for entry in entries)

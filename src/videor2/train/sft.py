@@ -17,7 +17,7 @@ from videor2.data.examples import DataError, Example, read_examples
 from videor2.models.load import load_model, save_model
 from videor2.models.prompt import encode, messages
 from videor2.train.config import Strict
-from videor2.train.progress import progress_callback
+from videor2.train.progress import progress_callback, write_history
 from videor2.video.store import ClipStore, VideoConfig
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ class SFTSettings(Strict):
     max_grad_norm: PositiveFloat = 1.0
     logging_steps: PositiveInt = 10
     save_steps: PositiveInt = 500
-    report_to: list[str] = []
+    save_dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """The dtype of the saved weights; as trained if not given."""
+    report_to: tuple[str, ...] = ()
 
 
 @dataclass
@@ -95,9 +97,7 @@ class SFTCollator:
             end = labels.shape[1] - self._trailing(chat)
             span = slice(end - len(response), end)
             if not torch.equal(batch["input_ids"][row, span], response):
-                raise DataError(
-                    f"{examples[row].sample.id}: the response's tokens depend on the prompt before it"
-                )
+                raise DataError(f"{examples[row].sample.id}: the response's tokens depend on the prompt before it")
             labels[row, span] = response
         return batch | {"labels": labels}
 
@@ -106,9 +106,7 @@ class SFTCollator:
         template = self.processor.apply_chat_template
         prompt = template(chat[:-1], tokenize=False, add_generation_prompt=True)
         whole = template(chat, tokenize=False)
-        ids: list[int] = self.processor.tokenizer(whole.removeprefix(prompt), add_special_tokens=False)[
-            "input_ids"
-        ]
+        ids: list[int] = self.processor.tokenizer(whole.removeprefix(prompt), add_special_tokens=False)["input_ids"]
         return ids
 
     def _response_ids(self, chat: list[dict[str, Any]]) -> list[int]:
@@ -120,7 +118,7 @@ class SFTCollator:
 
 
 def train(settings: SFTSettings, *, resume: bool = False) -> Path:
-    """Run all stages and save the model to `settings.out`; gives that path."""
+    """Run all stages; save the model and `history.jsonl` (the metrics of each step) to `settings.out`."""
     import torch
     from transformers import set_seed
 
@@ -131,14 +129,17 @@ def train(settings: SFTSettings, *, resume: bool = False) -> Path:
     corpus = (text for _, examples in stages for e in examples for text in _texts(e, settings.instruction))
     model, processor = load_model(settings.model, corpus=corpus, seed=settings.seed)
     clips = ClipStore(settings.video, cache_mb=settings.cache_mb)
+    history: list[dict[str, Any]] = []
     for stage, examples in stages:
         log.info("stage %s: %d examples", stage.name, len(examples))
         collator = SFTCollator(processor, examples, clips, settings.instruction)
         trainer = _trainer(settings, stage, model, collator)
-        checkpoints = sorted(Path(trainer.args.output_dir).glob("checkpoint-*"))
+        checkpoints = list(Path(trainer.args.output_dir).glob("checkpoint-*"))
         trainer.train(resume_from_checkpoint=bool(resume and checkpoints))
         model = trainer.model
-    save_model(model, processor, settings.out)
+        history += [{"stage": stage.name} | entry for entry in trainer.state.log_history]
+    save_model(model, processor, settings.out, dtype=getattr(torch, settings.save_dtype or "", None))
+    write_history(settings.out, history)
     return settings.out
 
 
@@ -148,9 +149,7 @@ def _read(stage: Stage) -> list[Example]:
         rows = read_examples(path)
         for number, example in enumerate(rows, start=1):
             if example.response is None:
-                raise DataError(
-                    f"{path}: row {number}: no `response` to learn; fine-tuning needs one in every row"
-                )
+                raise DataError(f"{path}: row {number}: no `response` to learn; fine-tuning needs one in every row")
         examples.extend(rows)
     return examples
 
@@ -161,9 +160,7 @@ def _texts(example: Example, instruction: str) -> list[str]:
     return [question_text(example.sample, instruction=instruction), example.response or ""]
 
 
-def _trainer(
-    settings: SFTSettings, stage: Stage, model: "PreTrainedModel", collator: SFTCollator
-) -> "SFTTrainer":
+def _trainer(settings: SFTSettings, stage: Stage, model: "PreTrainedModel", collator: SFTCollator) -> "SFTTrainer":
     import torch
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
@@ -191,13 +188,13 @@ def _trainer(
         max_grad_norm=settings.max_grad_norm,
         bf16=settings.bf16,
         use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=False if not torch.cuda.is_available() else True,
+        gradient_checkpointing=torch.cuda.is_available(),
         seed=settings.seed,
         data_seed=settings.seed,
         logging_steps=settings.logging_steps,
         save_steps=settings.save_steps,
         save_total_limit=2,
-        report_to=settings.report_to or "none",
+        report_to=list(settings.report_to) or "none",
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,

@@ -142,9 +142,7 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             )
             return result
         if len(self._rows) != len(input_ids):
-            raise RuntimeError(
-                f"{len(input_ids)} sequences but {len(self._rows)} prompts: TRL's batching has changed"
-            )
+            raise RuntimeError(f"{len(input_ids)} sequences but {len(self._rows)} prompts: TRL's batching has changed")
         step = batch_size or len(input_ids)
         logps, entropies, aux_losses = [], [], []
         for start in range(0, len(input_ids), step):

@@ -196,12 +196,15 @@ def every_frame(
     container: InputContainer, stream: VideoStream, damage: Damage
 ) -> Iterator[tuple[int, VideoFrame]]:
     """All frames in the order shown, with increasing pts, counted up where the file has none."""
+    by_decoding_time = source.untimed(container, stream)
+    if by_decoding_time:
+        stream.codec_context.thread_type = "SLICE"  # else a frame has the decoding time of a later one
     rate = source.declared_fps(stream) or 25.0
     step = max(1, round(1 / (rate * source.tick_s(stream))))
     last: int | None = None
     for packet in chain(source.packets(container, stream, damage), [None]):
         for frame in _frames_of(stream, packet, damage):
-            pts = frame.pts
+            pts = frame.dts if by_decoding_time else frame.pts
             if pts is None:
                 pts = 0 if last is None else last + step
             if last is not None and pts <= last:

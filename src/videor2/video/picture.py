@@ -3,7 +3,7 @@
 import struct
 import threading
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -103,8 +103,9 @@ def turn_of(frame: VideoFrame) -> Turn:
     The matrix sends column p of row q to column a * p + c * q of row b * p + d * q. Ask once a video: a frame
     and its side data hold each other, so whole pictures wait for the garbage collector.
     """
+    side_data: Any = frame.side_data  # PyAV's stub leaves this key out
     try:
-        matrix = frame.side_data["DISPLAYMATRIX"]
+        matrix = side_data["DISPLAYMATRIX"]
     except KeyError:
         return Turn()
     a, b, _, c, d = struct.unpack("=5i", bytes(matrix)[:20])

@@ -94,7 +94,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         container = av.open(str(path.absolute()), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise VideoError(
-            f"{path}: no video that can be read ({reason(error)}); get it or encode it again"
+            f"{path}: not a video, or one cut short ({reason(error)}); get it or encode it again"
         ) from error
     with container:
         stream = _picture_stream(container, path)
@@ -174,11 +174,18 @@ def packets(container: InputContainer, stream: VideoStream, damage: Damage) -> P
             damage.first = damage.first or reason(error)
 
 
+def untimed(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether packets do not say when their frames are shown: AVI has decoding times alone."""
+    return container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
+
+
 def scan(container: InputContainer, stream: VideoStream, path: Path) -> Timeline | None:
     """The timeline that the packets promise; None where they carry no presentation times.
 
     Raises VideoError where there are no packets.
     """
+    if untimed(container, stream):
+        return None
     shown: list[tuple[int, int]] = []
     keys: list[tuple[int, int, int]] = []
     end = 0
