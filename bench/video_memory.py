@@ -54,9 +54,7 @@ def make_clip(path: Path, minutes: float) -> int:
         stream.codec_context.gop_size = FPS * GOP_S
         packets = []
         for t in range(FPS * GOP_S):
-            frame = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(texture[:, 8 * t : 8 * t + 1280]), format="rgb24"
-            )
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(texture[:, 8 * t : 8 * t + 1280]), format="rgb24")
             frame.pts, frame.time_base = t, Fraction(1, FPS)
             packets += stream.encode(frame)
         packets += stream.encode(None)

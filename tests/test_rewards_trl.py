@@ -215,12 +215,3 @@ def test_the_parts_of_a_reward_are_those_of_the_scores() -> None:
     assert parts.consistency == consistency(RIGHT, options=("blue", "red"))
     assert parts.alignment.pairs == ((0, 0),)
     assert (parts.gate.value, parts.score.value) == (1.0, 1.0)
-
-
-def test_trl_takes_the_functions_as_they_are() -> None:
-    utils = pytest.importorskip("trl.trainer.utils")
-    assert [utils.get_callable_name(reward) for reward in make_rewards()] == [
-        "accuracy_reward",
-        "format_reward",
-        "gated_alignment_reward",
-    ]

@@ -12,7 +12,7 @@ import pytest
 from videor2.commands.score import CHUNK_ROWS, METRICS, run
 from videor2.errors import InputError
 
-RIGHT = "<think>At 00:03 a red circle appears, so the answer is B.</think><answer>B</answer>"
+RIGHT = "<think>At 00:03 a red circle appears. So the answer is B.</think><answer>B</answer>"
 REFERENCE = {"00:03-00:04": "the red circle appears"}
 ROWS: dict[str, dict[str, Any]] = {
     "alignment": {"predicted": {"00:03": "a red circle appears"}, "reference": REFERENCE},
@@ -50,6 +50,13 @@ def test_claims_outside_the_reasoning_do_not_count() -> None:
     response = "<think>I saw it.</think><answer>At 00:03 a red circle appears.</answer>"
     [row] = score("alignment", {"response": response, "reference": REFERENCE})
     assert row["detail"] == "0 of 0 claims, 0 of 1 events"
+
+
+def test_times_that_cannot_be_read_and_events_without_words_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    predicted = {"00:03": "a red circle appears", "soon": "it ends", "00:05": None, "00:06": " "}
+    [row] = score("alignment", {"predicted": predicted, "reference": REFERENCE})
+    assert row["detail"] == "1 of 1 claims, 1 of 1 events"
+    assert "'soon' is no time" in caplog.text
 
 
 def test_alignment_abstains_without_events() -> None:
@@ -158,8 +165,8 @@ def test_the_rows_before_a_bad_one_are_written(number: int) -> None:
         ("accuracy", {"response": "x", "answer": "A", "options": {"X": "y"}}, "options: "),
         ("alignment", {"predicted": {}}, "reference: Field required"),
         ("alignment", {"reference": {}}, "neither predicted nor response is there: a row is {predicted or "),
-        ("alignment", {"predicted": {"soon": "x"}, "reference": {}}, "predicted: "),
-        ("alignment", {"predicted": {}, "reference": {"soon": "x"}}, "reference: "),
+        ("alignment", {"predicted": [{"start_s": 1, "end_s": 1e999, "sentence": "x"}], "reference": {}}, "predicted: "),
+        ("alignment", {"predicted": {}, "reference": [{"start_s": 3}]}, "reference: "),
         ("alignment", {"predicted": {}, "reference": 7}, "reference: "),
         ("alignment", {"predicted": {"00:03": 7}, "reference": {}}, "predicted: "),
     ],

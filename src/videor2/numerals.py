@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-_MAX_EXPONENT = 400  # beyond a float's range; an exact 1e999999999 would fill the memory
+_MAX_DIGITS = 400  # beyond a float's range; an exact 1e999999999 would fill the memory
 
 _SAME_SIGN = str.maketrans(
     {
@@ -130,6 +130,8 @@ def _in_digits(text: str) -> Iterator[Number]:
 
 
 def _value(m: re.Match[str]) -> Fraction | None:
+    if len(m[0]) > _MAX_DIGITS:
+        return None
     if m["denominator"]:
         if int(m["denominator"]) == 0:
             return None
@@ -137,7 +139,7 @@ def _value(m: re.Match[str]) -> Fraction | None:
     if m["comma"]:
         return Fraction(m["comma"].replace(",", "."))
     exponent = int(m["power"] or m["e"] or 0)
-    if abs(exponent) > _MAX_EXPONENT or len(m["mantissa"]) > _MAX_EXPONENT:
+    if abs(exponent) > _MAX_DIGITS:
         return None
     return Fraction(re.sub("[,\u202f]", "", m["mantissa"])) * Fraction(10) ** exponent
 

@@ -58,9 +58,7 @@ def by_sentence(text: str) -> Iterator[tuple[int, int, list[Timestamp]]]:
         low = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
     find, digit = low.find, _DIGIT.search
     for begin, end in sentence_spans(text):
-        spelled = (
-            find("sec", begin, end) >= 0 or find("min", begin, end) >= 0 or find("hour", begin, end) >= 0
-        )
+        spelled = find("sec", begin, end) >= 0 or find("min", begin, end) >= 0 or find("hour", begin, end) >= 0
         if spelled or digit(low, begin, end):
             yield begin, end, _read(_Sentence(text, low, begin, end), spelled)
         else:
@@ -103,9 +101,7 @@ def _ends_sentence(text: str, begin: int, mark: int, after: int) -> bool:
         return True
     if text[mark - 1 : mark] == ".":
         return not follows.islower()
-    word = text[text.rfind(" ", max(begin, mark - 12), mark) + 1 or max(begin, mark - 12) : mark].lstrip(
-        "([\"'*\n"
-    )
+    word = text[text.rfind(" ", max(begin, mark - 12), mark) + 1 or max(begin, mark - 12) : mark].lstrip("([\"'*\n")
     if word.lower() in _NEVER_LAST or (word.lower() in _UNIT_LAST and not follows.isupper()):
         return False
     if word.isdigit() or (len(word) == 1 and word.isupper()):
@@ -168,7 +164,7 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _DIGITS = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
 _SPELLED = rf"(?:{_any(*_TENS)}(?:[\s-]{_any(*_ONES)})?|{_any(*_TEENS, *_ONES, 'zero')})\b"
 _NUMBER = rf"(?:{_DIGITS}|(?:(?:a|one)\shundred(?:\sand)?\s)?{_SPELLED}|(?:a|one)\shundred\b)"
-_COUNT = rf"(?:{_NUMBER}(?:\sand\sa\shalf)?|half\san?\b|(?:a\s)?quarter\sof\san\b|an?\b)"
+_COUNT = rf"(?:{_NUMBER}(?:\sand\sa\shalf)?|half(?:\san?)?\b|(?:a\s)?quarter\sof\san\b|an?\b)"
 _NTH = rf"(?:[0-9]{{1,4}}(?:st|nd|rd|th)|{_any(*_ORDINALS, *_ORDINAL_TENS)})\b"
 
 _NO_LETTER = r"(?![^\W\d_])"  # digits may follow a unit, as in 2m30s
@@ -180,18 +176,20 @@ _UNIT = rf"(?:{_MILLI}|{_HOUR}|{_MINUTE}|{_SECOND})"
 _JOINT = r"(?:\s|-|‑)?"
 _SEP = r"\.?\s?(?:,\s?)?(?:and\s)?"
 _HALF = r"(?:\sand\sa\shalf\b)?"
+# "at one minute twenty": the seconds go without saying only where no noun can follow
+_MORE = rf"[\s-](?:{_SPELLED}|[0-5][0-9])(?=[\s-]marks?\b|\sin(?:to)?\b|[,.;:)]|$)"
 _SECONDS = rf"(?:{_SEP}{_NUMBER}{_JOINT}{_SECOND})?"
 
 _CLOCK = (
     r"(?:[0-9]{1,3}(?:[:：][0-9]{1,2}){1,2}(?:\.[0-9]{1,3}|,[0-9]{3})?|[0-9]{1,2}(?:\s:\s[0-9]{2}){1,2})"
     r"(?![:：][0-9a-f]{2}\b|[:：]?[0-9]|\.[0-9])"
-    r"(?:\s?(?:seconds|secs?|minutes|mins?|minute(?=\smark))\b|[sm]\b)?(?!\w)"
+    r"(?:\s?(?:seconds|secs?|minutes|mins?|minute(?=\smark))\b|[sm]\b|-?ish\b)?(?!\w)"
 )
 _PRIME = r"[0-9]{1,3}['’′]\s?[0-5][0-9](?:[\"”″]|''|’’|′′)"
 _ORDINAL = rf"{_NTH}[\s-](?:second|minute|hour)s?\b(?!-)"
 _QUANTITY = (
-    rf"{_COUNT}{_JOINT}(?:{_HOUR}{_HALF}(?:{_SEP}{_NUMBER}{_JOINT}{_MINUTE})?{_SECONDS}|{_MINUTE}{_HALF}{_SECONDS}"
-    rf"|{_SECOND}|{_MILLI})(?!\w|[/²³°]|[:.][0-9])"
+    rf"(?:[0-9]{{1,2}}h[0-5][0-9](?:m(?:in)?)?\b|[0-9]{{1,3}}m[0-5][0-9]\b|{_COUNT}{_JOINT}(?:{_HOUR}{_HALF}(?:{_SEP}{_NUMBER}{_JOINT}{_MINUTE})?{_SECONDS}|{_MINUTE}{_HALF}(?:{_MORE}|{_SECONDS})"
+    rf"|{_SECOND}|{_MILLI}))(?!\w|[/²³°]|[:.][0-9])"
 )
 _BARE = rf"(?:[0-9]{{1,4}}(?:st|nd|rd|th)|{_NUMBER})(?![\w%°]|[:：.,/][0-9])"
 _OPENING = r"(?:first|opening|initial)[\s-](?:half[\s-](?:an?[\s-])?)?(?:second|minute|hour)\b"
@@ -200,7 +198,7 @@ _DIGIT = re.compile("[0-9]")
 _DIGIT_START = re.compile("[0-9]+")
 # Number words are looked for only where a unit is spelled out: they are slow to find, and rare.
 _ANY_START = re.compile(
-    rf"[0-9]+|\b(?:{_any(*_ONES, *_TEENS, *_TENS, *_ORDINALS, *_ORDINAL_TENS)}\b|zero\b|half\san?\b|quarter\sof\b"
+    rf"[0-9]+|\b(?:{_any(*_ONES, *_TEENS, *_TENS, *_ORDINALS, *_ORDINAL_TENS)}\b|zero\b|half\b|quarter\sof\b"
     r"|an?\s(?=min|hour|quarter|hundred)|(?:first|opening|initial)[\s-](?=half|second|minute|hour))"
 )
 _PART = re.compile(
@@ -209,9 +207,10 @@ _PART = re.compile(
 )
 _TERM = re.compile(rf"(?P<count>{_NTH}|{_COUNT})(?:{_JOINT}(?P<unit>{_UNIT})(?P<half>{_HALF}))?")
 _INDEX = re.compile(
-    r"(?:^|[^\w'’])(?:t\s?[=≈]|time\s?[=≈]|(?:time[\s-]?(?:stamp|code)s?)\s?(?:[=≈:]|of|is)?|seconds?|secs?|minutes?|mins?)"
+    r"(?:^|(?<=[^\w'’]))(?:t\s?[=≈]|time\s?[=≈]|time[\s-]?(?:stamp|code)s?\s?(?:[=≈:]|of|is)?|seconds?|secs?|minutes?|mins?)"
     r"(?:\smark)?\s?$"
 )
+_NOT_SECONDS = re.compile(r"[/}^]|\s(?:[nkmc]?m|m?v|k|hz|fps|met(?:er|re)s?)\b")
 _INDEX_WINDOW = 18
 
 
@@ -259,10 +258,10 @@ def _part(s: _Sentence, match: re.Match[str]) -> _Part:
         return _Part("invalid", begin, end, 0.0, None)
     if kind in ("number", "quantity") and unit_s in (None, 1.0):
         index = _INDEX.search(s.low[max(s.begin, begin - _INDEX_WINDOW) : begin])
-        if index and not re.match(r"/|\s(?:[nkmc]?m|m?v|k|hz|fps)\b", s.low[end : end + 5]):
-            word = index[0].lstrip(" (['\"")
-            unit_s = 60.0 if word.startswith("min") else 1.0
-            return _Part("indexed", end - len(match[0]) - len(word), end, value_s * unit_s, unit_s)
+        spelled_out = match[0][0].isalpha() and not (index and index[0].startswith("minute"))  # "the second one"
+        if index and not spelled_out and not _NOT_SECONDS.match(s.low, end):
+            unit_s = 60.0 if index[0].startswith("min") else 1.0
+            return _Part("indexed", begin - len(index[0]), end, value_s * unit_s, unit_s)
     return _Part(kind, begin, end, value_s, unit_s)
 
 
@@ -284,6 +283,7 @@ def _count_s(text: str) -> tuple[float, float | None]:
     if text.startswith(("first", "opening", "initial")):
         unit = _UNITS[re.split(r"[\s-]", text)[-1][0]]
         return unit / 2 if "half" in text else unit, unit
+    text = re.sub(r"(h[0-5][0-9])$", r"\1m", text)  # 1h05
     total, first = 0.0, None
     for term in _TERM.finditer(text):
         name = term["unit"] or "s"
@@ -342,9 +342,7 @@ _TO = re.compile(
     rf"(?:\s*{_DASH}\s*|\s?(?:to|until|till?|through|thru|up\sto)\s){_SKIP}{_OPEN}"
 )
 _AND = re.compile(rf"(?:\s?(?:marks?|timestamps?))?{_CLOSE}\s+(?:and|&)\s+{_SKIP}{_OPEN}")
-_LIST = re.compile(
-    rf"{_CLOSE}\s*(?:,\s*(?:and|or|then)\s|[,;/&]|\b(?:and|or|then)\s)\s*(?:again\s)?{_SKIP}{_OPEN}"
-)
+_LIST = re.compile(rf"{_CLOSE}\s*(?:,\s*(?:and|or|then)\s|[,;/&]|\b(?:and|or|then)\s)\s*(?:again\s)?{_SKIP}{_OPEN}")
 _COMMA = re.compile(r"\s*[,;]\s*")
 _START_TO = re.compile(
     r"\b(?:the\s)?(?:very\s)?(?:beginning|start|outset)(?:\sof\s(?:the\s)?\w+)?\s*"
@@ -398,9 +396,7 @@ def _range(s: _Sentence, a: _Part, b: _Part) -> _Mention | None:
     bracketed = False
     if not _TO.fullmatch(gap):
         if _COMMA.fullmatch(gap):
-            bracketed = (
-                a.kind != "number" and s.low[a.begin - 1 : a.begin] == "[" and s.low[b.end : b.end + 1] == "]"
-            )
+            bracketed = a.kind != "number" and s.low[a.begin - 1 : a.begin] == "[" and s.low[b.end : b.end + 1] == "]"
             if not bracketed:
                 return None
         elif not _AND.fullmatch(gap) or _left(s, a.begin).word != "between":
@@ -414,11 +410,7 @@ def _range(s: _Sentence, a: _Part, b: _Part) -> _Mention | None:
     elif b.kind == "number":
         if a.kind == "indexed" and a.unit_s is not None:
             end_s = b.value_s * a.unit_s
-        elif (
-            a.kind == "clock"
-            and gap in ("-", "–", "—")
-            and re.fullmatch("[0-5][0-9]", s.low[b.begin : b.end])
-        ):
+        elif a.kind == "clock" and gap in ("-", "–", "—") and re.fullmatch("[0-5][0-9]", s.low[b.begin : b.end]):
             end_s += a.value_s - a.value_s % 60  # 1:10-15 is short for 1:10-1:15
             if end_s <= a.value_s:
                 return None
@@ -440,22 +432,16 @@ def _unit_list(s: _Sentence, parts: list[_Part], i: int) -> tuple[list[_Mention]
         return [], 1
     scales = [parts[j].unit_s or 1.0] * (j - i) + [1.0]
     return [
-        _Mention(
-            "quantity", part.value_s * scale, part.value_s * scale, part.begin, part.end, own_units=False
-        )
+        _Mention("quantity", part.value_s * scale, part.value_s * scale, part.begin, part.end, own_units=False)
         for part, scale in zip(parts[i : j + 1], scales, strict=True)
     ], j - i + 1
 
 
 # --- the judge: lexicon
 
-_HEDGES = _words(
-    "about around approximately approx approx. roughly exactly precisely circa ca ~ ≈ just right"
-)
+_HEDGES = _words("about around approximately approx approx. roughly exactly precisely circa ca ~ ≈ just right")
 _STAMP_WORDS = _words("timestamp timestamps timecode time-stamp stamp stamps")
-_TRANSPARENT = (
-    _words("the time times mark position moment only exact very now second minute") | _STAMP_WORDS | _HEDGES
-)
+_TRANSPARENT = _words("the time times mark position moment only exact very now second minute") | _STAMP_WORDS | _HEDGES
 _PLACED = _words("at @ by near")
 _AT = _words("at @ from since until till til during between near starting beginning")
 _NAMED = _AT | _PLACED | _words("before after in on past")
@@ -480,9 +466,8 @@ _SAYS = _words(
     "displaying indicates indicated indicating to by of hits reaches strikes it's"
 )
 _STUCK = _words("stops stopped stuck frozen set pointing down counting points")
-_ARTICLES = _words(
-    "a an the this that his her their its my our whole entire full every each any first last per one"
-)
+_CHANGES = _words("changes changed turns jumps ticks goes")
+_ARTICLES = _words("a an the this that his her their its my our whole entire full every each any first last per one")
 # A capitalised word right before `3:16` is a book, a room or a flight, unless it is one of these.
 _INTRODUCERS = (_NAMED | _TRANSPARENT | _SAYS) - {"mark"} | _words(
     "scene shot clip segment event frame part option see then and or but when while where again also later through up "
@@ -498,7 +483,7 @@ _TIMECODE = re.compile(
 )
 _RATIO_TALK = re.compile(
     r"\b(?:scor\w+|ratio|odds|scale|proportion\w*|mix\w*|dilut\w*|aspect|w[io]ns?|beats?|lead\w*|led|lost|tied|draws?|drew|"
-    r"against|simplif\w+|(?:match|game|set|half|bout) (?:was |has |had )?(?:end|finish)\w*)\b|[÷=]"
+    r"against|simplif\w+|(?:match|game|set|half|bout) (?:was |has |had )?(?:end|finish)\w*)\b|[÷=≈]"
 )
 _MEASURE_IS = re.compile(
     r"\b(?:score|scoreline|tally|result|odds|ratio|scale|proportion|aspect|resolution|vote|length|duration|runtime)\b"
@@ -509,8 +494,8 @@ _RESULT_TIME = re.compile(
 )
 _FINISHES = re.compile(r"\b(?:finish\w*|complet\w+|solv\w+|ran|runs|swims|swam|record|done)\b")
 _SCHEDULE = re.compile(
-    r"(?:time-?table|scheduled?|appointment|calendar|itinerary|invitation|boarding|departures?|curfew|o'?clock|"
-    r"kick-?off|closes at|opens at|open from|opening hours)\b"
+    r"(?:scheduled|time-?table|appointment|itinerary|invitation|on the (?:calendar|schedule)|boarding|departures?|curfew|"
+    r"kick-?off|open from|opening hours)\b"
 )
 _DATE = re.compile(
     r"(?:\d{4}-\d{2}-\d{2}|\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?|(?:mon|tues|wednes|thurs|fri|satur|sun)day),?$"
@@ -521,7 +506,9 @@ _LENGTH_TALK = re.compile(
 )
 _ONE_DIGIT = re.compile(r"[:：][0-9](?![0-9])")
 
-_FOOTAGE = r"(?:video|clip|footage|film|movie|recording|scene|segment|sequence|song|track|match|game|lecture|episode|trailer)"
+_FOOTAGE = (
+    r"(?:video|clip|footage|film|movie|recording|scene|segment|sequence|song|track|match|game|lecture|episode|trailer)"
+)
 _OF_DAY = re.compile(
     rf"{_CLOSE}\s?(?:[ap]\.?\s?m\b|o'?clock|(?:hours|hrs)\b|(?:utc|gmt|[ecp]st|cet)\b|"
     r"in\sthe\s(?:early\s)?(?:morning|afternoon|evening)|at\snight|tonight|local\stime)"
@@ -532,7 +519,7 @@ _OFFSET = re.compile(
 )
 _OF_GAME = re.compile(
     rf"{_CLOSE}\s(?:ratio|odds|scale|aspect|scor\w+|win|victory|draw|lead|loss|defeat|pace|per|against|in\sfavou?r|mixture|"
-    r"solution|dilution|model|for\sthe\s\w+\steam)\b"
+    r"solution|dilution|model|for\sthe\s\w+\steam|in\sthe\s\w+\s(?:set|round|quarter))\b"
 )
 _ON_DEVICE = re.compile(
     r"\s(?:left\s)?on\s(?:the|a|his|her|its|their)\s(?:\w+\s){0,2}?(?:clock|watch|stopwatch|timer|phone|microwave|oven|scoreboard)\b"
@@ -547,7 +534,7 @@ _TIMED_NOUN = re.compile(
 _MARKED = re.compile(
     r"[\s-]?(?:(?:marks?|point|timestamps?)\b|into\b|in(?=\s*(?:$|[,.;:!?)\]—–])|"
     rf"\s(?:to\s)?(?:the|this|our)\s(?:\w+\s)?{_FOOTAGE}\b)|"
-    rf"after\s(?:the\s|this\s)?{_FOOTAGE}(?:'s)?\s(?:start|begin)\w*|after\sthe\s(?:start|beginning)\b)"
+    rf"after\s(?:the\s|this\s)?{_FOOTAGE}(?:'s)?\s(?:start|begin)\w*|(?:after|from)\sthe\s(?:very\s)?(?:start|beginning)\b)"
 )
 _IN_CLAUSE = re.compile(
     r"\sin\s(?:we|i|you|he|she|it|they|there|the|a|an|his|her)\s"
@@ -556,7 +543,7 @@ _IN_CLAUSE = re.compile(
 _RELATIVE = re.compile(
     r"[\s-](?:later|before|after|afterwards?|ago|earlier|prior|long|old|apart|each|per|delay|intervals?|left|remain\w*|away|"
     r"faster|slower|longer|shorter|more|less|worth|timer|walk|drive|break|rest|wait|pause|ride|rule|pass(?:es|ed)?|elapsed?|"
-    r"go(?:es)?\sby|from\snow|in\s(?:total|length|duration|all|a\srow|between|advance)|off|behind|ahead|late|early|too|straight|"
+    r"go(?:es)?\sby|for\s(?:each|every)|from\s(?:now|the\s(?:end|finish))|in\s(?:total|length|duration|all|a\srow|between|advance)|off|behind|ahead|late|early|too|straight|"
     rf"to\sgo|of\s(?!(?:the\s|this\s)?{_FOOTAGE}\b))\b"
 )
 _BE = re.compile(r"\s(?:is|are|was|were|have|had|has)\b")
@@ -646,16 +633,24 @@ def _judged(s: _Sentence, mentions: list[_Mention], last: Timestamp | None) -> l
         accepted = s.text[first.begin] != "T" and left.raw.lower() not in _ARTICLES
     elif first.kind in ("opening", "ordinal"):
         accepted = left.raw.lower() not in ("every", "each")
+        if first.kind == "opening" and _means_end(s, left):
+            mentions = [first._replace(start_s=first.end_s)]
     elif left.word in _FIRST:
         hyphenated = "-" in s.low[first.begin : first.end] and not first.is_range
         accepted = not (hyphenated and tail[:1] == " " and not _STRETCH.match(tail))
-        mentions = [first._replace(start_s=0.0), *mentions[1:]]
+        if not _means_end(s, _left(s, left.begin)):
+            mentions = [first._replace(start_s=0.0, begin=left.begin), *mentions[1:]]
     else:
         listed = last is not None and _LIST.fullmatch(s.low, last.end, first.begin) is not None
         accepted = _is_quantity_moment(s, first, left, tail, listed)
         if listed and last and not accepted:
             accepted = ":" not in s.low[last.begin : last.end] and not _RELATIVE.match(tail)
     return mentions if accepted else []
+
+
+def _means_end(s: _Sentence, left: _Left) -> bool:
+    """ "After the first minute" and "the end of the first minute" name its end."""
+    return left.word == "after" or (left.word == "of" and _previous(s, left) == "end")
 
 
 def _is_clock_moment(s: _Sentence, mention: _Mention, left: _Left, tail: str) -> bool:
@@ -672,6 +667,8 @@ def _is_clock_moment(s: _Sentence, mention: _Mention, left: _Left, tail: str) ->
     previous = _previous(s, left)
     if left.word in _NAMED:
         stuck = previous in _STUCK and _DEVICE.search(before) and not _TIMECODE.search(before)
+        stuck = stuck or (left.word == "from" and previous in _CHANGES and _DEVICE.search(before))
+        stuck = stuck or (left.word == "by" and previous in _LABELS)
         return not (stuck or (left.word == "in" and not _is_initial(s, left) and _FINISHES.search(before)))
     if left.word in _LABELS or (left.word in _LASTS and not mention.is_range) or _OF_GAME.match(tail):
         return False
@@ -679,6 +676,8 @@ def _is_clock_moment(s: _Sentence, mention: _Mention, left: _Left, tail: str) ->
         return False
     if left.word in _SAYS and _says_otherwise(left.word, previous, before):
         return False
+    if left.word == "of" and previous in _TRANSPARENT:
+        return True
     zero_padded = s.low[mention.begin] == "0"
     if left.raw.lower() in _ARTICLES and not mention.is_range and _TIMED_NOUN.match(tail):
         return False
@@ -691,16 +690,15 @@ def _says_otherwise(word: str, previous: str, before: str) -> bool:
     """Does what is said to be, show or reach this clock measure something else than the video's time?"""
     if _TIMECODE.search(before):
         return False
-    if (
-        word == "it's"
-        or (previous == "it" and word in ("is", "was"))
-        or (word == "of" and previous in _LABELS)
-    ):
+    if word == "of" and previous in _TRANSPARENT:
+        return _RESULT_TIME.search(before) is not None
+    if word == "it's" or (previous == "it" and word in ("is", "was")) or (word == "of" and previous in _LABELS):
         return True
     return any(talk.search(before) for talk in (_DEVICE, _MEASURE_IS, _RESULT_TIME))
 
 
 def _is_name(word: str) -> bool:
+    word = word.lstrip(_OPENERS)
     return (
         len(word) > 1
         and word[0].isupper()
@@ -734,9 +732,7 @@ def _is_quantity_moment(s: _Sentence, mention: _Mention, left: _Left, tail: str,
         return _is_initial(s, left)
     if left.word == "":
         if left.begin == s.begin and not tail.strip(" ."):
-            return (
-                mention.is_range
-            )  # the whole sentence: "24.3 - 30.4 seconds" is an answer, "5 seconds" a length
+            return mention.is_range  # the whole sentence: "24.3 - 30.4 seconds" is an answer, "5 seconds" a length
         if left.hedged and not listed:
             return tail.strip(" .") != "" and not _BE.match(tail)
         return _LABELLED.match(tail) is not None or (mention.is_range and mention.own_units)

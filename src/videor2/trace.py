@@ -70,9 +70,7 @@ class Trace:
         >>> Trace.parse("<think>is it A or").state
         'unclosed_think'
         """
-        tags = [
-            _Tag(f"{m[1]}{'think' if m[2] else 'answer'}", m.start(), m.end()) for m in _TAG.finditer(text)
-        ]
+        tags = [_Tag(f"{m[1]}{'think' if m[2] else 'answer'}", m.start(), m.end()) for m in _TAG.finditer(text)]
         reading = _Reading(text, tags)
         reading.run()
         think = "\n".join(piece for piece in map(str.strip, reading.think) if piece) or None
@@ -106,9 +104,7 @@ class _Reading:
                     self._close_think(self.text[: tag.begin])
                 else:
                     self.nested = True
-                    if (
-                        tag.kind == "/think" and self.order[-1] == "think"
-                    ):  # <think>a <think>b</think> c</think>
+                    if tag.kind == "/think" and self.order[-1] == "think":  # <think>a <think>b</think> c</think>
                         self.think.append(self.text[since : tag.begin])
                 since = tag.end
             elif inside == "think":

@@ -5,6 +5,7 @@ written with its `id`. Rows are scored in chunks, so that the sentences of many 
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -38,18 +39,30 @@ class Row(BaseModel):
     id: Any = None
 
 
+def _as_events(value: Any) -> list[Event]:
+    if isinstance(value, dict):
+        value = {time: sentence for time, sentence in value.items() if sentence is not None}
+    events = read_events(value)
+    if not all(math.isfinite(event.end_s) for event in events):
+        raise ValueError("a time is not finite")
+    return events
+
+
 def _as_claims(value: Any) -> list[Claim] | None:
     if value is None:
         return None
-    return [Claim(event.start_s, event.end_s, event.sentence) for event in read_events(value)]
+    return [Claim(event.start_s, event.end_s, event.sentence) for event in _as_events(value)]
 
 
 class AlignmentRow(Row):
-    """Claims, or a response whose reasoning makes them, against reference events."""
+    """Claims, or a response whose reasoning makes them, against reference events.
+
+    Times that cannot be read are left out with a warning: a judge wrote them, and one slip must not end the run.
+    """
 
     predicted: Annotated[list[Claim] | None, BeforeValidator(_as_claims)] = None
     response: str | None = None
-    reference: Annotated[list[Event], BeforeValidator(read_events)]
+    reference: Annotated[list[Event], BeforeValidator(_as_events)]
 
     @model_validator(mode="after")
     def _has_claims(self) -> "AlignmentRow":
@@ -132,9 +145,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "alignment": Metric(AlignmentRow, "{predicted or response, reference}", _alignment),
     "accuracy": Metric(AccuracyRow, "{response, answer, options?, kind?}", _one_by_one(_accuracy)),
     "format": Metric(FormatRow, "{response}", _one_by_one(_format)),
-    "consistency": Metric(
-        ConsistencyRow, "{response, question?, options?, kind?}", _one_by_one(_consistency)
-    ),
+    "consistency": Metric(ConsistencyRow, "{response, question?, options?, kind?}", _one_by_one(_consistency)),
     "claims": Metric(ClaimsRow, "{text}", _one_by_one(_claims)),
 }
 
@@ -180,9 +191,7 @@ def run(
     return written
 
 
-def _chunks(
-    metric: Metric, lines: Iterable[str], source: str
-) -> Iterator[tuple[Sequence[Row], InputError | None]]:
+def _chunks(metric: Metric, lines: Iterable[str], source: str) -> Iterator[tuple[Sequence[Row], InputError | None]]:
     """Chunks of rows; the last one comes with the error that ends the input, if one does."""
     rows: list[Row] = []
     error, number = None, 0

@@ -24,7 +24,7 @@ MOST = re.compile(
 LEAST = re.compile(rf"\bleast\s(?:{_QUALITY})|\bleast\s\w+$")
 AGAINST = re.compile(
     rf"\b(?:less|not(?:\sthe)?\s(?:more|most|very)|n't\s(?:more|very))\s(?:{_QUALITY})\b"
-    r"|\b(?:incorrect|untrue|wrong|false)\b(?!\s(?!because|since|as|given|based|and|or|to)\w)"  # not "false information"
+    r"|\b(?:incorrect|untrue|wrong|false)\b(?!\s(?!because|since|as|given|based|and|or|to)\w)"  # no "false belief"
     r"|\b(?:unlikely|improbable|implausible|contradict\w*|inconsistent|excluded|discarded|"
     r"dismissed|reject(?:s|ed)?|eliminat(?:e|es|ed)|rul(?:e|es|ed)\s(?:it\s)?out|(?:is|are)\sout)\b"
     r"|(?:\bnot|n't)\s(?:be\s)?(?:\w+ly\s)?(?:correct|right|true|supported|likely|plausible|consistent|mentioned|valid|"
@@ -68,10 +68,10 @@ ABOUT_THE_TASK = re.compile(
     r"given\sthe\soptions,?\swe)"
 )
 TRIGGER = re.compile(
-    r"likely|plausib|probab|logical|reasonabl|best|least|most|correct|right|answer|wrong|false|true|reject|conclu|infer|"
-    r"deduc|assum|therefore|thus|hence|\bso\b|final|overall|consequent|not|n't|no |nor |option|choice|choose|pick|select|"
-    r"boxed|align|match|fits?\b|consistent|correspond|point|contradict|eliminat|rule|\bout\b|impossib|unable|neither|based|"
-    r"support|confirm|sense|lead|possible|clear|indeed|difficult|hard"
+    r"likely|plausib|probab|logical|reasonabl|best|least|most|correct|right|answer|wrong|false|true|reject|conclu|"
+    r"infer|deduc|assum|therefore|thus|hence|\bso\b|final|overall|consequent|not|n't|no |nor |option|choice|choose|pick|"
+    r"select|boxed|align|match|fits?\b|consistent|correspond|point|contradict|eliminat|rule|\bout\b|impossib|unable|neither|"
+    r"based|support|confirm|sense|lead|possible|clear|indeed|difficult|hard"
 )
 
 _BREAK = re.compile(
@@ -87,13 +87,14 @@ _CLAUSE = re.compile(
     r"|,\s+(?P<not>not)\s(?=\w)"
     r"|,?\s+(?P<link>which|making|leaving|but rather|but|however)\b,?\s"
     r"|,\s+(?P<so>so|and so|nor|and)\s"
-    r"|,?\s+(?:because|since|whereas|although|even though|though|while|due to|given that|considering|based on|unless|if|"
-    r"so that|indicating|suggesting|implying|meaning)\b,?\s"
+    r"|,?\s+(?:because|since|whereas|although|even though|though|while|due to|given that|considering|based on|unless|"
+    r"if|so that|indicating|suggesting|implying|meaning)\b,?\s"
     r"|,\s+(?:as|thus|hence|therefore)\b(?!\swell)\s|\s+as\s(?=(?:this|it|he|she|they|there|that)\s)|;\s"
 )
 
 _PREMISE = re.compile(
-    r"\W*(?:(?:however|but|so|and|now|thus|therefore),?\s)*(?:while|although|though|even though|since|if|because|as|when)\b[^,]*,\s"
+    r"\W*(?:(?:however|but|so|and|now|thus|therefore),?\s)*"
+    r"(?:while|although|though|even though|since|if|because|as|when)\b[^,]*,\s"
 )
 
 

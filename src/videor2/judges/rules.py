@@ -151,44 +151,32 @@ class _Reading:
         settled = pending = False
         before: frozenset[int] = frozenset()  # named in an earlier clause
         for clause in cues.clauses(lowered):
+            text, original = lowered[clause.start : clause.end], sentence[clause.start : clause.end]
             if clause.premise:
                 continue
-            text = lowered[clause.start : clause.end]
             if clause.contrasted:
-                mention = self.words.mention(text) if self.words and settled else None
-                if mention:
+                if settled and self.words and (mention := self.words.mention(text)):
                     yield _Statement("rejects", frozenset(mention.options), "elimination", sentence.strip())
                 continue
-            original = sentence[clause.start : clause.end]
             letters = self.names.named(original)
             cue = self._cue(text, lettered=bool(letters))
             if cue is None and not labelled:
                 cue = self._consequence(lowered, clause, lettered=bool(letters))
             if cue is None and pending and (clause.linked or _IS_THAT.search(text)):
                 cue = _Cue("settles")  # "the most likely one, given this, is that ..."
-            said = None
-            if cue and letters:
-                said = _Said(letters, negated=self.names.is_denied(original))
-            elif cue:
-                said = self._spoken_of(text, cue, clause, before, labelled=labelled)
-            before = letters or before
-            if letters and not labelled:
-                self.topic = letters
-            if cue is None:
-                continue
-            if said is None:
-                if cue.stance == "settles" and not cue.marked_only:
-                    pending = True
-                    self.pointed_back = self.pointed_back or sentence.strip()
-                continue
-            if settled and cue.stance != "rejects" and not clause.linked:
-                continue  # the reason that follows a conclusion concludes nothing
-            stance: Stance = "supports" if said.vague and cue.stance == "settles" else cue.stance
-            firm = stance == "settles"
-            settled, pending = settled or firm, False
-            if said.negated:
-                stance = "supports" if stance == "rejects" else "rejects"
-            yield _Statement(stance, said.options, said.how, sentence.strip(), firm)
+            if letters:
+                said: _Said | None = _Said(letters, negated=self.names.is_denied(original))
+                before, self.topic = letters, self.topic if labelled else letters
+            else:
+                said = self._spoken_of(text, cue, clause, before, labelled=labelled) if cue else None
+            if cue and said and (cue.stance == "rejects" or clause.linked or not settled):
+                # the reason that follows a conclusion concludes nothing itself
+                statement = _statement(cue, said, sentence.strip())
+                settled, pending = settled or statement.firm, False
+                yield statement
+            elif cue and cue.stance == "settles" and not said and not cue.marked_only:
+                pending = True
+                self.pointed_back = self.pointed_back or sentence.strip()
 
     def _cue(self, clause: str, *, lettered: bool) -> _Cue | None:
         """What a clause does to the options that it names: its last cue tells."""
@@ -206,9 +194,7 @@ class _Reading:
         return _Cue("rejects" if least_asked else "supports", m.start(), m.end()) if m else None
 
     def _consequence(self, sentence: str, clause: Clause, *, lettered: bool) -> _Cue | None:
-        """A clause that only its "therefore" marks as a conclusion. Of a LEAST question it may tell the
-        facts.
-        """
+        """A clause that only its "therefore" marks as a conclusion. Of a LEAST question it may tell the facts."""
         if self.polarity == "least" and not lettered:
             return None
         marked = cues.THEREFORE.match(sentence) if clause.start == 0 else None
@@ -258,21 +244,22 @@ class _Reading:
             self.settled = s
 
     def _conclusion(self, read: list[Sentence]) -> Conclusion:
-        if self.settled:
-            return _chosen(self.settled.options, self.settled.how, self.settled.evidence)
         left = frozenset(range(len(self.texts))) - self.rejected
-        if self.undecided or (self.texts and not left):
-            return Conclusion(None, "undetermined", self.undecided or self.rejection)
-        if self.rejected and len(left) == 1:
-            return _chosen(left, "elimination", self.rejection)
-        if self.supported:
+        found: Conclusion | None = None
+        if self.settled:
+            found = _chosen(self.settled.options, self.settled.how, self.settled.evidence)
+        elif self.undecided or (self.texts and not left):
+            found = Conclusion(None, "undetermined", self.undecided or self.rejection)
+        elif self.rejected and len(left) == 1:
+            found = _chosen(left, "elimination", self.rejection)
+        elif self.supported:
             last = list(self.supported.values())[-1]
-            return _chosen(self.supported, last.how, last.evidence)
-        if self.polarity == "most" and self.words and (closing := self._closing(self.words, read)):
-            return closing
-        if self.rejected and left:
-            return _chosen(left, "elimination", self.rejection)
-        return Conclusion(None, "undetermined")
+            found = _chosen(self.supported, last.how, last.evidence)
+        elif self.polarity == "most" and self.words:
+            found = self._closing(self.words, read)
+        if found is None and self.rejected and left:
+            found = _chosen(left, "elimination", self.rejection)
+        return found or Conclusion(None, "undetermined")
 
     def _closing(self, words: OptionWords, read: list[Sentence]) -> Conclusion | None:
         """Where nothing is marked as the conclusion: the only option that the reasoning speaks of at all, if
@@ -289,6 +276,14 @@ class _Reading:
                 clear = len(mention.options) == 1 and not mention.negated and mention.coverage >= CLEARLY
                 return _chosen(mention.options, "option_text", sentence.text.strip()) if clear else None
         return None
+
+
+def _statement(cue: _Cue, said: _Said, evidence: str) -> _Statement:
+    stance: Stance = "supports" if said.vague and cue.stance == "settles" else cue.stance
+    firm = stance == "settles"
+    if said.negated:
+        stance = "supports" if stance == "rejects" else "rejects"
+    return _Statement(stance, said.options, said.how, evidence, firm)
 
 
 def _chosen(options: Iterable[int], how: How, evidence: str) -> Conclusion:

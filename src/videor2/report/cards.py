@@ -9,7 +9,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from videor2.report.charts import Mark, clock, timeline
+from videor2.report.charts import Mark, State, clock, timeline
 from videor2.report.choose import Case
 from videor2.report.run import Claimed, Record, Run, Scored
 from videor2.timestamps import by_sentence
@@ -75,6 +75,12 @@ class Card:
     panes: tuple[Pane, ...]
     timeline: Markup
 
+    @property
+    def compares(self) -> bool:
+        """Is there a claim that was compared with events?"""
+        marks = [mark for pane in self.panes for mark in (*pane.loose, *(p.claim for p in pane.pieces if p.claim))]
+        return any(mark.state != "plain" for mark in marks)
+
 
 def make_cards(run: Run, cases: Sequence[Case]) -> list[Card]:
     """The cards of the chosen cases; reads their records and their clips."""
@@ -95,14 +101,10 @@ def _card(case: Case, records: Sequence[Record], clip: Clip) -> Card:
     events = tuple(Mark(e.start_s, e.end_s, e.sentence) for e in record.events)
     panes = [_pane(r, single=len(records) == 1) for r in records]
     claims = [(pane.kind or "claims", _marks(r)) for pane, r in zip(panes, records, strict=True)]
-    last = max([e.end_s for e in events], default=0.0) or max(
-        [m.end_s for _, ms in claims for m in ms], default=0.0
-    )
+    last = max([e.end_s for e in events], default=0.0) or max([m.end_s for _, ms in claims for m in ms], default=0.0)
     duration_s = max(record.duration_s or 0.0, last)
     drawn = (
-        timeline(duration_s, events, claims)
-        if duration_s > 0 and (events or any(ms for _, ms in claims))
-        else Markup()
+        timeline(duration_s, events, claims) if duration_s > 0 and (events or any(ms for _, ms in claims)) else Markup()
     )
     right = _option(record.answer, record) if record.answer else None
     return Card(case, record, right, clip, duration_s, events, tuple(panes), drawn)
@@ -134,8 +136,8 @@ def _marks(record: Record) -> list[Mark]:
 def _mark(claim: Claimed, n_events: int) -> Mark:
     if "event" not in claim.model_fields_set or not n_events:
         return Mark(claim.start_s, claim.end_s, claim.sentence)
-    state = "unmatched" if claim.event is None else "matched"
-    return Mark(claim.start_s, claim.end_s, claim.sentence, state, claim.event)  # type: ignore[arg-type]
+    state: State = "unmatched" if claim.event is None else "matched"
+    return Mark(claim.start_s, claim.end_s, claim.sentence, state, claim.event)
 
 
 def place(text: str, claims: Sequence[Mark]) -> tuple[list[Piece], list[Mark]]:
@@ -153,9 +155,7 @@ def place(text: str, claims: Sequence[Mark]) -> tuple[list[Piece], list[Mark]]:
     for begin, end, stamps in by_sentence(text):
         stated = []
         for stamp in stamps:
-            same = [
-                c for c in left if abs(c.start_s - stamp.start_s) < 0.05 and abs(c.end_s - stamp.end_s) < 0.05
-            ]
+            same = [c for c in left if abs(c.start_s - stamp.start_s) < 0.05 and abs(c.end_s - stamp.end_s) < 0.05]
             if same:
                 claim = max(same, key=lambda c: _find(c.text, text, begin, end) is not None)
                 left.remove(claim)
@@ -167,9 +167,7 @@ def place(text: str, claims: Sequence[Mark]) -> tuple[list[Piece], list[Mark]]:
             since = spans[-1][1] if i else begin
             until = stated[i + 1][0] if i + 1 < len(stated) else end
             words = _find(claim.text, text, since, until) or (stamp_begin, stamp_end)
-            spans.append(
-                (min(words[0], stamp_begin), max(words[1], stamp_end), stamp_begin, stamp_end, claim)
-            )
+            spans.append((min(words[0], stamp_begin), max(words[1], stamp_end), stamp_begin, stamp_end, claim))
     pieces, at = [], 0
     for begin, end, stamp_begin, stamp_end, claim in spans:
         if at < begin:
@@ -196,10 +194,9 @@ def letter(index: int) -> str:
 def _option(value: str, record: Record) -> int | None:
     """The index of the option that a value names, by letter or by its whole text; None where it names none."""
     names = [letter(i) for i in range(len(record.options))]
-    bare = value.strip().strip("().").casefold()
     for choices in (names, record.options):
         for i, choice in enumerate(choices):
-            if bare == choice.strip().casefold():
+            if value.strip(" \n().").casefold() == choice.strip(" \n().").casefold():
                 return i
     return None
 
@@ -212,7 +209,7 @@ def _named(value: str, record: Record) -> str:
 
 def _clip(folder: Path, name: str, room: int) -> Clip:
     if not name:
-        return Clip("", "", "No clip in the record.")
+        return Clip("", "")
     path = folder / name
     if not path.is_file():
         return Clip("", path.name, f"Clip not found: {name}")
@@ -222,11 +219,9 @@ def _clip(folder: Path, name: str, room: int) -> Clip:
     size = path.stat().st_size
     if size * 4 / 3 > room:
         megabytes = f"{size / 2**20:.0f} MB"
-        return Clip(
-            path.absolute().as_uri(), path.name, f"Not embedded ({megabytes}): plays where the file lies."
-        )
+        return Clip(path.absolute().as_uri(), path.name, f"Not embedded ({megabytes}): plays where the file lies.")
     data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return Clip(Markup(f"data:{mime};base64,{data}"), path.name)  # noqa: S704
+    return Clip(Markup(f"data:{mime};base64,{data}"), path.name)
 
 
 def span_text(mark: Mark) -> str:

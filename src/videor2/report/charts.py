@@ -86,18 +86,14 @@ def curve(points: Points, *, label: str, high: float | None = None) -> Markup:
     smoothed = smooth(points)
 
     def place(x: float, y: float) -> str:
-        return (
-            f"{100 * (x - first) / ((last - first) or 1):.2f} {100 - 100 * (y - bottom) / (top - bottom):.2f}"
-        )
+        return f"{100 * (x - first) / ((last - first) or 1):.2f} {100 - 100 * (y - bottom) / (top - bottom):.2f}"
 
     # A zero-length stroke with round caps is a dot that the uneven scale of the inner box leaves round.
     raw = "".join(f"M{place(x, y)}h0" for x, y in points)
     line = "M" + "L".join(place(x, y) for x, y in smoothed)
     height = CURVE_HEIGHT - 18
     grid = [
-        Markup('<line class="{}" x1="0" x2="100%" y1="{y}" y2="{y}"/>').format(
-            "axis" if y == height else "edge", y=y
-        )
+        Markup('<line class="{}" x1="0" x2="100%" y1="{y}" y2="{y}"/>').format("axis" if y == height else "edge", y=y)
         for y in (0.5, height / 2, height)
     ]
     inner = Markup(
@@ -110,29 +106,26 @@ def curve(points: Points, *, label: str, high: float | None = None) -> Markup:
         _text("0", CURVE_HEIGHT - 4, f"step {first:g}", "start"),
         _text("100%", CURVE_HEIGHT - 4, f"{last:g}", "end"),
     ]
-    said = (
-        f"{label}: {figure(smoothed[0][1])} at step {first:g}, {figure(smoothed[-1][1])} at step {last:g}"
-    )
+    said = f"{label}: {figure(smoothed[0][1])} at step {first:g}, {figure(smoothed[-1][1])} at step {last:g}"
     return _svg(CURVE_HEIGHT, [*grid, inner, *texts], label=said, kind="curve")
+
+
+State = Literal["matched", "unmatched", "plain"]
+"""Of a claim: does it match an event? `plain` where nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something at a time: an event, or a claim and the index of the event that it matched.
-
-    `state` is `matched`, `unmatched` or, where nothing is known of a match, `plain`.
-    """
+    """Something at a time: an event, or a claim and the index of the event that it matched."""
 
     start_s: float
     end_s: float
     text: str
-    state: Literal["matched", "unmatched", "plain"] = "plain"
+    state: State = "plain"
     event: int | None = None
 
 
-def timeline(
-    duration_s: float, events: Sequence[Mark], claims: Sequence[tuple[str, Sequence[Mark]]]
-) -> Markup:
+def timeline(duration_s: float, events: Sequence[Mark], claims: Sequence[tuple[str, Sequence[Mark]]]) -> Markup:
     """Events as a row of numbered ticks, claims as a row of dots, matches linked, and a playhead.
 
     claims: one row, which lies below the events, or two (before, after), which lie above and below. What is claimed
@@ -151,9 +144,7 @@ def timeline(
         for mark in marks:
             if mark.event is not None and 0 <= mark.event < len(events):
                 x1, x2 = _middle(mark, duration_s), _middle(events[mark.event], duration_s)
-                parts.append(
-                    Markup('<line class="link" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(x1, y, x2, event_y)
-                )
+                parts.append(Markup('<line class="link" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(x1, y, x2, event_y))
     parts += _ticks(events, event_y, duration_s)
     for (name, marks), y in zip(rows, ys, strict=True):
         if name != "events":
@@ -163,8 +154,7 @@ def timeline(
         parts += [_line(x, bottom - 3, bottom + 1, "axis"), _text(x, bottom + 13, clock(at_s), "middle")]
     parts.append(Markup('<line class="playhead" x1="0" x2="0" y1="0" y2="{}"/>').format(bottom))
     said = f"Timeline of {clock(duration_s)}: {len(events)} events; " + "; ".join(
-        f"{name}: {sum(m.state == 'matched' for m in marks)} of {len(marks)} claims matched"
-        for name, marks in claims
+        f"{name}: {sum(m.state == 'matched' for m in marks)} of {len(marks)} claims matched" for name, marks in claims
     )
     return _svg(bottom + 17, parts, label=said, kind="timeline")
 
@@ -182,9 +172,7 @@ def _ticks(events: Sequence[Mark], y: float, duration_s: float) -> Iterable[Mark
         if middle - numbered_until >= 3:  # closer ones would print over each other on a phone
             label = Markup('<text class="number" x="{}" dx="4" y="{}">{}</text>').format(x, y - 4, number)
             numbered_until = middle
-        yield Markup('<g class="event" data-t="{}">{}{}{}{}</g>').format(
-            event.start_s, title, span, tick, label
-        )
+        yield Markup('<g class="event" data-t="{}">{}{}{}{}</g>').format(event.start_s, title, span, tick, label)
 
 
 def _claim(mark: Mark, y: float, duration_s: float) -> Markup:
@@ -196,15 +184,9 @@ def _claim(mark: Mark, y: float, duration_s: float) -> Markup:
     }[mark.state]
     title = _title(f"Claim, {_when(mark)}{late}, {match}: {mark.text}")
     x1, x2 = (_percent(at_s, 0, duration_s) for at_s in (mark.start_s, mark.end_s))
-    span = (
-        Markup('<line class="span" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(x1, x2, y=y)
-        if x1 != x2
-        else ""
-    )
+    span = Markup('<line class="span" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(x1, x2, y=y) if x1 != x2 else ""
     dot = Markup('<circle cx="{}" cy="{}" r="4.5"/>').format(_middle(mark, duration_s), y)
-    return Markup('<g class="claim {}" data-t="{}">{}{}{}</g>').format(
-        mark.state, mark.start_s, title, span, dot
-    )
+    return Markup('<g class="claim {}" data-t="{}">{}{}{}</g>').format(mark.state, mark.start_s, title, span, dot)
 
 
 def _when(mark: Mark) -> str:
@@ -226,9 +208,7 @@ def _dot(estimate: Estimate, y: float, low: float, high: float, kind: str) -> li
     marks = []
     if estimate.low is not None and estimate.high is not None:
         x1, x2 = _percent(estimate.low, low, high), _percent(estimate.high, low, high)
-        marks.append(
-            Markup('<line class="whisker {}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(kind, x1, x2, y=y)
-        )
+        marks.append(Markup('<line class="whisker {}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(kind, x1, x2, y=y))
     x = _percent(estimate.mean, low, high)
     return [*marks, Markup('<circle class="dot {}" cx="{}" cy="{}" r="3"/>').format(kind, x, y)]
 
@@ -242,9 +222,7 @@ def _line(x: str, y1: float, y2: float, kind: str) -> Markup:
 
 
 def _text(x: str, y: float, text: str, anchor: str, kind: str = "") -> Markup:
-    return Markup('<text class="{}" x="{}" y="{}" text-anchor="{}">{}</text>').format(
-        kind, x, y, anchor, text
-    )
+    return Markup('<text class="{}" x="{}" y="{}" text-anchor="{}">{}</text>').format(kind, x, y, anchor, text)
 
 
 def _title(text: str) -> Markup:

@@ -18,7 +18,7 @@ COMPARED: Final = {"accuracy": "accuracy", "consistency": "agreement", "alignmen
 """The scores that tell better from worse, the weightiest first; the next counts where one is equal or missing."""
 
 KINDS: Final = ("better", "no change", "worse")
-SINGLE_KINDS: Final = ("right", "wrong", "reasoning disagrees", "not scored")
+SINGLE_KINDS: Final = ("right", "partly right", "wrong", "reasoning disagrees", "not scored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Choice:
     cases: tuple[Case, ...]
     shown: Mapping[str, tuple[int, int]]
     compared: bool
+    decoding: str
 
 
 def choose(run: Run, samples: int) -> Choice:
@@ -50,7 +51,9 @@ def choose(run: Run, samples: int) -> Choice:
     totals = {kind: total for kind in kinds if (total := sum(case.kind == kind for case in cases))}
     quota = share_out(totals, samples)
     chosen = _pick(cases, quota)
-    return Choice(tuple(chosen), {kind: (quota[kind], total) for kind, total in totals.items()}, compared)
+    shown = {kind: (quota[kind], total) for kind, total in totals.items()}
+    decodings = {row.decoding or "" for case in cases for row in case.rows}
+    return Choice(tuple(chosen), shown, compared, decodings.pop() if len(decodings) == 1 else "")
 
 
 def share_out(totals: Mapping[str, int], seats: int) -> dict[str, int]:
@@ -97,14 +100,14 @@ def _single(row: Row) -> str:
         return "reasoning disagrees"
     if row.accuracy is None:
         return "not scored"
-    return "right" if row.accuracy >= 0.5 else "wrong"
+    return "right" if row.accuracy >= 1 else "partly right" if row.accuracy > 0 else "wrong"
 
 
 def _pick(cases: Sequence[Case], quota: Mapping[str, int]) -> list[Case]:
     """Fill the quota, scarce kinds first so that they have the freest choice of tasks; give in the order of kinds."""
     tasks: Counter[tuple[str, str]] = Counter()
     videos: Counter[str] = Counter()
-    digests = {id(case): hashlib.sha256(case.rows[0].id.encode()).hexdigest() for case in cases}
+    digests = {id(case): hashlib.sha256(case.rows[0].id.encode("utf-8", "replace")).hexdigest() for case in cases}
     picked: dict[str, list[Case]] = {}
     for kind in sorted(quota, key=lambda kind: quota[kind]):
         left = [case for case in cases if case.kind == kind]

@@ -9,13 +9,23 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
+
+from videor2.errors import InputError
 
 
-class ReportError(ValueError):
-    """A run directory that cannot be read; the message names the file, the row and the fix."""
+class ReportError(InputError):
+    """A run directory that cannot be read."""
+
+
+def _number(value: Any) -> float | None:
+    """A finite number; JSON has no NaN, but Python's writer does."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+Number = Annotated[float | None, BeforeValidator(_number)]
 
 
 class _Lenient(BaseModel):
@@ -27,8 +37,8 @@ class _Lenient(BaseModel):
 class Moment(_Lenient):
     """An event of the reference timeline, in seconds."""
 
-    start_s: float
-    end_s: float
+    start_s: FiniteFloat
+    end_s: FiniteFloat
     sentence: str = ""
 
 
@@ -44,7 +54,7 @@ class Claimed(Moment):
 class Scored(_Lenient):
     """One metric's score of one response. The last three are those of consistency."""
 
-    value: float | None = None
+    value: Number = None
     status: str = ""
     detail: str = ""
     conclusion: Any = None
@@ -63,7 +73,7 @@ class Record(_Lenient):
     answer: str | None = None
     kind: str | None = None
     video: str | None = None
-    duration_s: float | None = None
+    duration_s: Number = None
     events: tuple[Moment, ...] = ()
     response: str = ""
     model: str = ""
@@ -121,9 +131,7 @@ class Run:
     @property
     def compared(self) -> bool:
         """Was the model measured before and after training?"""
-        return isinstance(self.summary.get("before"), Mapping) or {"before", "after"} <= {
-            r.phase for r in self.rows
-        }
+        return isinstance(self.summary.get("before"), Mapping) or {"before", "after"} <= {r.phase for r in self.rows}
 
     def metrics(self, *path: str) -> Metrics:
         """The estimates at a place in the summary, such as `("sampled", "before")`; empty where there are none."""
@@ -139,12 +147,15 @@ class Run:
         path = self.folder / "records.jsonl"
         with path.open("rb") as file:
             file.seek(row.offset)
-            try:
-                return Record.model_validate_json(file.readline())
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"])
-                raise ReportError(f"{path}: row {row.number}: `{where}`: {first['msg']}") from None
+            fields = _fields(file.readline(), f"{path}: row {row.number}")
+        # A response may hold half of a surrogate pair, which is no text: it becomes a question mark.
+        text = json.dumps(fields, ensure_ascii=False).encode("utf-8", errors="replace")
+        try:
+            return Record.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ReportError(f"{path}: row {row.number}: `{where}`: {first['msg']}") from None
 
 
 def read_run(folder: Path) -> Run:
@@ -220,8 +231,3 @@ def _estimates(fields: Any) -> dict[str, Estimate]:
         if mean is not None:
             found[name] = Estimate(mean, *(_number(part.get(key)) for key in ("low", "high", "coverage")))
     return found
-
-
-def _number(value: Any) -> float | None:
-    """A finite number; JSON has no NaN, but Python's writer does."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

@@ -73,9 +73,7 @@ def gated_alignment(
     )
     rewards = []
     for rollout, trace, one in zip(rollouts, traces, aligned, strict=True):
-        found = consistency(
-            trace, question=rollout.question, options=rollout.options, kind=rollout.kind, judge=judge
-        )
+        found = consistency(trace, question=rollout.question, options=rollout.options, kind=rollout.kind, judge=judge)
         opened = gate(found)
         rewards.append(GatedAlignment(found, opened, one, gated(opened, one.score)))
     return rewards

@@ -132,9 +132,7 @@ def _log(
         log_extra("tar_detail", [p.alignment.score.detail for p in parts])
 
 
-def _rewards(
-    scores: Sequence[Score], prompts: Sequence[Any], columns: Mapping[str, Any]
-) -> list[float | None]:
+def _rewards(scores: Sequence[Score], prompts: Sequence[Any], columns: Mapping[str, Any]) -> list[float | None]:
     """The scores' values, None for every completion of a group in which one score failed."""
     groups = prompts if columns.get("id") is None else columns["id"]
     rewards: list[float | None] = []
@@ -189,7 +187,7 @@ def _events(cells: Sequence[Any], ids: Sequence[Any]) -> Iterable[tuple[Event, .
             if isinstance(value, dict):
                 # Arrow gives every row the keys of all rows, and None for those that it did not have.
                 value = {time: sentence for time, sentence in value.items() if sentence is not None}
-            yield tuple(read_events(value or []))
+            yield tuple(read_events(value or [], strict=True))
         except ValueError as e:
             where = f"row {row}" if sample is None else f"id {sample}"
             raise InputError(f"training set, {where}, column 'events': {e}") from e

@@ -59,8 +59,8 @@ def consistency(
     `<answer>` inside the reasoning is no answer. A reasoning that leaves several options open is different
     from an answer outside of them.
 
-    >>> result = consistency("<think>The ball is red, so the answer is B.</think><answer>C</answer>", options=["blue", "red", "green"])
-    >>> result.score
+    >>> response = "<think>The ball is red, so the answer is B.</think><answer>C</answer>"
+    >>> consistency(response, options=["blue", "red", "green"]).score
     Score(value=0.0, status='ok', detail='concludes B, answers C')
     >>> consistency("<think>It cannot be determined.</think><answer>C</answer>").score.status
     'abstain'

@@ -50,9 +50,7 @@ class Clip:
             found = f"{self.frames.dtype} {list(self.frames.shape)}"
             raise ValueError(f"{self.path}: frames are uint8 [T, H, W, 3], not {found}")
         if self.timestamps_s.shape != (len(self.frames),) or not len(self.frames):
-            raise ValueError(
-                f"{self.path}: {len(self.frames)} frames, timestamps {list(self.timestamps_s.shape)}"
-            )
+            raise ValueError(f"{self.path}: {len(self.frames)} frames, timestamps {list(self.timestamps_s.shape)}")
         if (np.diff(self.timestamps_s) < 0).any():
             raise ValueError(f"{self.path}: timestamps go backwards: {self.timestamps_s.tolist()}")
 

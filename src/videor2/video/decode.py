@@ -14,7 +14,6 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -69,7 +68,20 @@ def draw_wanted(
 
     def work_on(container: InputContainer, stream: VideoStream) -> Damage:
         use_threads(stream, threads // workers)
-        return _draw_runs(container, stream, queue, canvas)
+        damage = Damage()
+        while run := _take(queue):
+            met = Damage()
+            complete = _draw_run(container, stream, run, canvas, met)
+            if met.undecodable_packets or met.corrupt_frames:
+                # What a decoder makes of lost references depends on its threads and on what it left out.
+                met = Damage()
+                with source.opened(path) as (another, its_stream):
+                    use_threads(its_stream, 1)
+                    complete = _draw_run(another, its_stream, run, canvas, met, leave_out=False)
+            damage.add(met)
+            while not complete and _take(queue):
+                pass  # the whole file will be decoded instead: spare all threads the rest
+        return damage
 
     def work() -> Damage:
         with source.opened(path) as (another, its_stream):
@@ -98,17 +110,13 @@ def default_threads() -> int:
     return min(MAX_THREADS, processors)
 
 
-def _runs(
-    pts: NDArray[np.int64], positions: NDArray[np.int64], keys: KeyPackets, *, part: bool
-) -> Iterator[_Run]:
+def _runs(pts: NDArray[np.int64], positions: NDArray[np.int64], keys: KeyPackets, *, part: bool) -> Iterator[_Run]:
     """Split wanted frames where a seek saves decoding; to `part` the work, also at other key packets."""
     # Frames shown before a key frame may lie behind it in the file and need the key frame before.
     nearest = np.maximum(np.searchsorted(keys.pts, pts, side="right") - 1, 0).tolist()
     run: _Run | None = None
     start = reached = 0
-    for row, (frame_pts, position, key) in enumerate(
-        zip(pts.tolist(), positions.tolist(), nearest, strict=True)
-    ):
+    for row, (frame_pts, position, key) in enumerate(zip(pts.tolist(), positions.tolist(), nearest, strict=True)):
         skipped = keys.positions[key] - reached
         long_enough = part and skipped > 0 and reached - start >= MIN_RUN_PACKETS
         if run is None or skipped > MIN_SKIPPED_PACKETS or long_enough:
@@ -122,22 +130,25 @@ def _runs(
         yield run
 
 
-def _draw_runs(
-    container: InputContainer, stream: VideoStream, queue: "SimpleQueue[_Run]", canvas: Canvas
-) -> Damage:
-    """Take runs and draw their frames until no run is left, or one did not give all its frames."""
-    damage = Damage()
-    reformatter = VideoReformatter()
-    while run := _take(queue):
-        rows = {pts: run.row + k for k, pts in enumerate(run.pts)}
-        for frame in _decode(stream, _from_key(container, stream, run, damage), set(rows), damage):
-            row = None if frame.pts is None else rows.pop(frame.pts, None)
-            if row is not None:
-                damage.corrupt_frames += frame.is_corrupt
-                canvas.draw(row, frame, reformatter)
-        while rows and _take(queue):
-            pass  # the whole file will be decoded instead: spare the other threads the rest
-    return damage
+def _draw_run(
+    container: InputContainer,
+    stream: VideoStream,
+    run: _Run,
+    canvas: Canvas,
+    damage: Damage,
+    *,
+    leave_out: bool = True,
+) -> bool:
+    """Draw the frames of a run, if possible without decoding those between; whether all of them came."""
+    rows = {pts: run.row + k for k, pts in enumerate(run.pts)}
+    packets = _from_key(container, stream, run, damage)
+    leave_out = leave_out and stream.codec_context.name in SKIPS_NON_REFERENCE
+    for frame in _decode(stream, packets, set(rows), damage, leave_out=leave_out):
+        row = None if frame.pts is None else rows.pop(frame.pts, None)
+        if row is not None:
+            damage.corrupt_frames += frame.is_corrupt
+            canvas.draw(row, frame)
+    return not rows
 
 
 def _take(queue: "SimpleQueue[_Run]") -> _Run | None:
@@ -166,14 +177,17 @@ def _from_key(container: InputContainer, stream: VideoStream, run: _Run, damage:
             return
 
 
-def _decode(stream: VideoStream, packets: Packets, wanted: set[int], damage: Damage) -> Iterator[VideoFrame]:
-    """Decode until the packets of all wanted pts are in, then let the decoder run empty."""
-    codec = stream.codec_context
-    skips = codec.name in SKIPS_NON_REFERENCE
+def _decode(
+    stream: VideoStream, packets: Packets, wanted: set[int], damage: Damage, *, leave_out: bool
+) -> Iterator[VideoFrame]:
+    """Decode until the packets of all wanted pts are in, then let the decoder run empty.
+
+    leave_out: not those others that no frame refers to.
+    """
     coming = set(wanted)
     for packet in packets:
-        if skips:
-            codec.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
+        if leave_out:
+            stream.codec_context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
         coming.discard(packet.pts)
         yield from _frames_of(stream, packet, damage)
         if not coming:
@@ -192,9 +206,7 @@ def _frames_of(stream: VideoStream, packet: "Packet[VideoStream] | None", damage
     return frames
 
 
-def every_frame(
-    container: InputContainer, stream: VideoStream, damage: Damage
-) -> Iterator[tuple[int, VideoFrame]]:
+def every_frame(container: InputContainer, stream: VideoStream, damage: Damage) -> Iterator[tuple[int, VideoFrame]]:
     """All frames in the order shown, with increasing pts, counted up where the file has none."""
     by_decoding_time = source.untimed(container, stream)
     if by_decoding_time:
@@ -219,11 +231,10 @@ def draw_while_decoding_all(
 ) -> None:
     """Draw the frames shown at `pts` [T] out of all of them."""
     rows = {pts: row for row, pts in enumerate(pts.tolist())}
-    reformatter = VideoReformatter()
     for frame_pts, frame in every_frame(container, stream, Damage()):
         row = rows.pop(frame_pts, None)
         if row is not None:
-            canvas.draw(row, frame, reformatter)
+            canvas.draw(row, frame)
         if not rows:
             return
 
@@ -239,7 +250,5 @@ def timeline_by_decoding(
         end = pts + (frame.duration or 0)
     if not shown:
         because = f" ({damage.first})" if damage.first else ""
-        raise VideoError(
-            f"{path}: no frame of its video stream can be decoded{because}; get it or encode it again"
-        )
+        raise VideoError(f"{path}: no frame of its video stream can be decoded{because}; get it or encode it again")
     return source.timeline(container, stream, np.array(shown, np.int64), end, origin=origin)

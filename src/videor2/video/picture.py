@@ -3,7 +3,7 @@
 import struct
 import threading
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -24,17 +24,21 @@ class Canvas:
         self._max_pixels = max_pixels
         self._multiple = multiple
         self._lock = threading.Lock()
+        self._of_thread = threading.local()  # a reformatter serves one thread
         self._pixels: NDArray[np.uint8] | None = None
         self._size = (0, 0)
         self._turn = Turn()
 
-    def draw(self, row: int, frame: VideoFrame, reformatter: VideoReformatter) -> None:
-        """Convert a frame into its row. A reformatter serves one thread."""
+    def draw(self, row: int, frame: VideoFrame) -> None:
+        """Convert a frame into its row."""
         pixels = self._prepared(frame)
         width, height = self._size
-        how = _interpolation(frame, width, height)
-        picture = reformatter.reformat(frame, width, height, "rgb24", interpolation=how, threads=1)
-        pixels[row] = self._turn.upright(cast(NDArray[np.uint8], picture.to_ndarray()))
+        if not hasattr(self._of_thread, "reformatter"):
+            self._of_thread.reformatter = VideoReformatter()
+        picture = self._of_thread.reformatter.reformat(
+            frame, width, height, "rgb24", interpolation=_interpolation(frame, width, height), threads=1
+        )
+        pixels[row] = self._turn.upright(picture.to_ndarray())
         self.drawn[row] = True
 
     def _prepared(self, frame: VideoFrame) -> NDArray[np.uint8]:
@@ -53,9 +57,7 @@ class Canvas:
         return self._pixels if self.drawn.all() else None
 
 
-def scaled_size(
-    width: int, height: int, *, max_pixels: int | None = None, multiple: int = 1
-) -> tuple[int, int]:
+def scaled_size(width: int, height: int, *, max_pixels: int | None = None, multiple: int = 1) -> tuple[int, int]:
     """Width and height within `max_pixels`, never enlarged to reach it, sides multiples of `multiple`.
 
     The aspect ratio is kept as far as whole multiples allow, and no side falls below 2 or one multiple, even

@@ -65,14 +65,14 @@ def read(
     # A frame did not come out where its packet said: only decoding everything tells which frames there are.
     log.info("%s: seeking did not give every frame, decoding all of it", path)
     with source.opened(path) as (container, stream):
-        decode.use_threads(stream, threads)
+        decode.use_threads(stream, 1)
         damage = Damage()
         origin = None if timeline is None else timeline.origin
         timeline = decode.timeline_by_decoding(container, stream, path, damage, origin)
     choice = _choose(sampling, timeline, path)
     canvas = Canvas(len(choice.indices), max_pixels=max_pixels, multiple=multiple)
     with source.opened(path) as (container, stream):
-        decode.use_threads(stream, threads)
+        decode.use_threads(stream, 1)
         decode.draw_while_decoding_all(container, stream, timeline.pts[choice.indices], canvas)
         frames = canvas.finished()
         if frames is None:

@@ -43,9 +43,7 @@ class Sampling:
         if self.fps is not None and not 0 < self.fps < np.inf:
             raise ValueError(f"fps is a number above 0, not {self.fps}")
         if self.min_frames < 1 or (self.max_frames is not None and self.max_frames < self.min_frames):
-            raise ValueError(
-                f"1 <= min_frames <= max_frames is needed, not {self.min_frames}, {self.max_frames}"
-            )
+            raise ValueError(f"1 <= min_frames <= max_frames is needed, not {self.min_frames}, {self.max_frames}")
         if not 0 <= self.start_s < np.inf:
             raise ValueError(f"start_s is 0 or more, not {self.start_s}")
         if self.end_s is not None and not self.end_s > self.start_s:
@@ -84,9 +82,7 @@ class Sampling:
         return Choice(indices, self.fps if len(indices) == grid else len(indices) / span_s)
 
 
-def _on_screen(
-    times_s: NDArray[np.float64], instants_s: NDArray[np.float64], slack_s: float
-) -> NDArray[np.int64]:
+def _on_screen(times_s: NDArray[np.float64], instants_s: NDArray[np.float64], slack_s: float) -> NDArray[np.int64]:
     """The last frame that started by each instant; the first one where none has."""
     return np.maximum(np.searchsorted(times_s, instants_s + slack_s, side="right") - 1, 0)
 

@@ -49,9 +49,7 @@ def _rate(path: Path, fps: float | Fraction) -> Fraction:
     """`fps` as a fraction that containers can store."""
     rate = Fraction(fps).limit_denominator(MAX_RATE_DENOMINATOR) if 0 < fps <= 1000 else Fraction(0)
     if rate == 0:
-        raise ValueError(
-            f"{path}: fps is above 0 (at least 1/{MAX_RATE_DENOMINATOR}) and at most 1000, not {fps}"
-        )
+        raise ValueError(f"{path}: fps is above 0 (at least 1/{MAX_RATE_DENOMINATOR}) and at most 1000, not {fps}")
     return rate
 
 
@@ -64,20 +62,14 @@ def _checked(path: Path, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArra
             raise ValueError(f"{path}: frame {index} is {found}; pass uint8 RGB [H, W, 3]")
         shape = shape or frame.shape
         if frame.shape != shape:
-            raise ValueError(
-                f"{path}: frame {index} is {list(frame.shape)}, frame 0 {list(shape)}; pass one size"
-            )
+            raise ValueError(f"{path}: frame {index} is {list(frame.shape)}, frame 0 {list(shape)}; pass one size")
         height, width = frame.shape[:2]
         if height % 2 or width % 2 or not height or not width:
-            raise ValueError(
-                f"{path}: frames are {width}x{height}; 4:2:0 needs even sides: crop or pad by one"
-            )
+            raise ValueError(f"{path}: frames are {width}x{height}; 4:2:0 needs even sides: crop or pad by one")
         yield np.ascontiguousarray(frame)
 
 
-def _encode(
-    path: Path, frames: Iterable[NDArray[np.uint8]], width: int, height: int, rate: Fraction, crf: int
-) -> None:
+def _encode(path: Path, frames: Iterable[NDArray[np.uint8]], width: int, height: int, rate: Fraction, crf: int) -> None:
     with av.open(
         str(path.absolute()), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
     ) as container:
@@ -86,9 +78,7 @@ def _encode(
         )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         codec = stream.codec_context
-        codec.thread_count = (
-            1  # x264 spreads its decisions over threads, so their number is part of the bytes
-        )
+        codec.thread_count = 1  # x264 spreads its decisions over threads, so their number is part of the bytes
         # Untagged, a reader guesses the matrix from the height, and colours shift.
         codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
         codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709

@@ -37,6 +37,10 @@ for (const sample of document.querySelectorAll(".sample")) {
       show(video.currentTime);
       if (!video.paused && !video.ended) requestAnimationFrame(follow);
     };
+    video.addEventListener("error", () => {
+      sample.querySelector(".unplayable").hidden = false;
+    });
+    if (video.error) sample.querySelector(".unplayable").hidden = false;
     video.addEventListener("play", follow);
     video.addEventListener("seeked", follow);
     video.addEventListener("timeupdate", () => show(video.currentTime));
