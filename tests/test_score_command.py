@@ -168,7 +168,7 @@ def test_the_rows_before_a_bad_one_are_written(number: int) -> None:
         ("alignment", {"predicted": [{"start_s": 1, "end_s": 1e999, "sentence": "x"}], "reference": {}}, "predicted: "),
         ("alignment", {"predicted": {}, "reference": [{"start_s": 3}]}, "reference: "),
         ("alignment", {"predicted": {}, "reference": 7}, "reference: "),
-        ("alignment", {"predicted": {"00:03": 7}, "reference": {}}, "predicted: "),
+        ("alignment", {"predicted": [{"start_s": 4, "end_s": 3, "sentence": "x"}], "reference": {}}, "predicted: "),
     ],
 )
 def test_a_bad_row_is_named_with_its_field_and_the_fix(metric: str, row: Any, message: str) -> None:

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videor2.video.subtitles import Cue, SubtitleError, at, load
@@ -120,7 +120,7 @@ class TestBrokenFiles:
             ('{"cues": []}', "not subtitles"),
             ("1\n00:00:01,000 --> 00:00:02,000\nfine\n\n2\n00:00:03,000 -> 00:00:x4,000 -->\nbad\n", "line 6"),
             ("1\n00:00:01,000 --> tomorrow\nbad\n", "line 2"),
-            ("{0}{25}Hello\n{26}{50}there\n", "not subtitles|microdvd"),
+            ("{0}{25}Hello\n{26}{50}there\n", r"not subtitles|microdvd"),
             (b"\x00\x01\x02\xff\xfe\xfd" * 50, "some.srt"),
         ],
     )
@@ -153,6 +153,7 @@ class TestAt:
     def test_overlapping_cues_come_together(self) -> None:
         assert at([Cue(0, 5, "one"), Cue(2, 3, "two")], 2) == "one\ntwo"
 
+    @settings(deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 10**4), st.text("abc é", min_size=1)), max_size=20))
     def test_what_is_written_is_read(self, rows: list[tuple[int, int, str]]) -> None:
         import tempfile

@@ -166,10 +166,10 @@ def normalise_text(text: str) -> str:
 
 
 _OPEN, _CLOSE = r"[\s(\[{<\"'`*_:]", r"[\s)\]}>\"'`*_.:,;!]"
-_LETTER = rf"{_OPEN}+([A-Za-z])(?![\w'’-])"
+_LETTER = rf"{_OPEN}*+(?<![A-Za-z])([A-Za-z])(?![\w'’-])"
 _MORE_LETTERS = rf"(?!{_CLOSE}*(?:(?:/|&|\bor\b|\band\b){_OPEN}*[A-Za-z]|,\s*(?-i:[A-HJ-Z]))\b(?!['’]))"
 _BARE_LETTER = re.compile(
-    rf"{_OPEN}*(?:(?:(?:the|my|final|correct)\s)*(?:answer|option|choice)(?=\W))?{_OPEN}*([A-Za-z]){_CLOSE}*",
+    rf"{_OPEN}*+(?:(?:(?:the|my|final|correct)\s)*(?:answer|option|choice)(?=\W))?{_OPEN}*+([A-Za-z]){_CLOSE}*+",
     re.IGNORECASE,
 )
 _OPTION_LABEL = re.compile(r"\(?([A-Za-z])(?:[.):]\s*|\s*[-–—]\s+)(?=\S)")
@@ -181,7 +181,7 @@ _LABELS = (
     re.compile(r"([A-Z])\s+is\s+(?:the\s+)?(?:correct|right|best|most)\b"),
 )
 _ANSWER_IS = re.compile(
-    r"\b(?:answer|choice|option|statement|solution)(?:\s+(?:is|was|would be|should be|must be)|\s*[:=])+"
+    r"\b(?:answer|choice|option|statement|solution)(?:\s+(?:is|was|would be|should be|must be)|\s*[:=])++"
     rf"(?:\s+(?:indeed|clearly|therefore|likely))?{_LETTER}(?={_CLOSE}*$|\s*[.,;:)*!\]]|\s[-–—]\s|\s+(?:because|since|as)\b)"
     rf"{_MORE_LETTERS}",
     re.IGNORECASE,

@@ -181,6 +181,9 @@ def _print_model(path: Path, as_json: bool) -> None:
 
 def _quiet_libraries() -> None:
     """Progress bars and advice of the libraries below are not for the reader of a command's output."""
+    import warnings
+
+    warnings.filterwarnings("ignore", category=FutureWarning)
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()

@@ -2,11 +2,13 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from videor2.timestamps import Timestamp, by_sentence, timestamps
+from videor2.timestamps.clauses import tidy, told
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +84,10 @@ def claims(text: str) -> list[Claim]:
     a line of its own belongs to the next sentence, if that has none. A moment that nothing is said about keeps its
     sentence as it stands.
 
-    >>> claims("At 00:03 a red ball appears and at 00:07 it vanishes.")
-    [Claim(start_s=3.0, end_s=3.0, sentence='a red ball appears'), Claim(start_s=7.0, end_s=7.0, sentence='it vanishes')]
+    >>> for claim in claims("At 00:03 a red ball appears and at 00:07 it vanishes."):
+    ...     print(claim)
+    Claim(start_s=3.0, end_s=3.0, sentence='a red ball appears')
+    Claim(start_s=7.0, end_s=7.0, sentence='it vanishes')
     >>> claims("**[00:03 - 00:05]**\\nA dog runs.")
     [Claim(start_s=3.0, end_s=5.0, sentence='A dog runs')]
     """
@@ -92,155 +96,17 @@ def claims(text: str) -> list[Claim]:
     heading_text = ""
     for begin, end, stamps in by_sentence(text):
         if heading:
-            words = heading_text if stamps else _tidy(text[begin:end])
-            found += [Claim(stamp.start_s, stamp.end_s, words or heading_text) for stamp in heading]
+            sentence = (not stamps and tidy(text[begin:end])) or heading_text
+            found += [Claim(stamp.start_s, stamp.end_s, sentence) for stamp in heading]
             heading = []
         if not stamps:
             continue
-        told = list(_told(text, begin, end, stamps))
-        if any(words for _, words in told):
-            found += [Claim(stamp.start_s, stamp.end_s, words) for stamp, words in told]
+        sentences = told(text, begin, end, [(stamp.begin, stamp.end) for stamp in stamps])
+        if any(sentences):
+            found += [Claim(t.start_s, t.end_s, sentence) for t, sentence in zip(stamps, sentences, strict=True)]
         else:
             heading, heading_text = stamps, text[begin:end]
     return found + [Claim(stamp.start_s, stamp.end_s, heading_text) for stamp in heading]
-
-
-# What stands between the words of a clause and its timestamp, and goes with the timestamp: hedges, one preposition.
-_HEDGES = frozenset(
-    "around about approximately approx approx. roughly exactly precisely nearly just the timestamp timestamps time times mark "
-    "sometime ~".split()
-)
-_PREPOSITIONS = frozenset(
-    "at from between during by in on near until till since before after for through to see @".split()
-)
-_OPENERS = "([{<\"'*_`“‘~≈@"
-_TRAILING = re.compile(
-    r"[)\]}>\"'*_`”’»]*(?:[\s-]?(?:marks?|timestamps?|point|range|window|segment|interval)\b)?"
-    r"(?:\s(?:in|into|of)\s(?:the|this|our)\s(?:video|clip|footage|recording|film|movie|scene|lecture|match|game|song)\b"
-    r"|\sinto\sit\b|\sin(?=\s*(?:[,.;:!?]|$)))?[)\]}>\"'*_`”’»]*\s*(?:[:,|→]|[-–—]+>?(?=\s))?",
-    re.IGNORECASE,
-)
-_START_OF_LINE = re.compile(
-    r"(?:[-*•–—>#|]+\s+|\d{1,2}[.)]\s+|[A-Ha-h][.)]\s+|[,;:.…]\s*|(?:and|but|then|so|while|or|whereas)\b\s*)+",
-    re.IGNORECASE,
-)
-_TAIL_OF_LINE = re.compile(r"(?:[\s.,;:!–—-]|\s(?:and|but|then|or|while))+$", re.IGNORECASE)
-_SEPARATOR = r"(?:[;,|\n–—→]|->|\b(?:and|then|but|while|whereas|so)\b)"
-_AT_END = re.compile(rf"{_SEPARATOR}(?:\s*(?:{_SEPARATOR}|finally|later|again))*\s*$", re.IGNORECASE)
-_AT_START = re.compile(rf"[)\]}}>\"'*_`”’»]*\s*(?={_SEPARATOR})", re.IGNORECASE)
-_STRONG = re.compile(r"[;\n]|,\s(?:and|then|but|while|whereas|so)\b", re.IGNORECASE)
-_WEAK = re.compile(r"\b(?:and|then|but|while|whereas)\b|,\s", re.IGNORECASE)
-_JOINING = re.compile(rf"(?:\s|{_SEPARATOR}|[&/]|or\b|again\b)*", re.IGNORECASE)
-_NO_CLAUSE = frozenset(
-    "in on at with by of to from near into onto under over behind for as again too also respectively".split()
-)
-
-
-def _told(text: str, begin: int, end: int, stamps: list[Timestamp]) -> Iterator[tuple[Timestamp, str]]:
-    """Each timestamp of a sentence with its words; empty where the sentence has none."""
-    extents = [_extent(text, begin, end, stamp) for stamp in stamps]
-    whole = _without(text, begin, end, extents)
-    if len(stamps) == 1:
-        yield stamps[0], whole
-        return
-    cuts = _cuts(text, begin, end, stamps, extents)
-    i = 0
-    for left, right in zip([begin, *cuts], [*cuts, end], strict=True):
-        words = _without(text, left, right, extents)
-        while i < len(stamps) and stamps[i].begin < right:
-            yield stamps[i], words or whole
-            i += 1
-
-
-def _extent(text: str, begin: int, end: int, stamp: Timestamp) -> tuple[int, int]:
-    """The timestamp with the brackets, preposition and punctuation that go with it."""
-    at = stamp.begin
-    has_preposition = False
-    while at > begin:
-        while at > begin and text[at - 1] in _OPENERS:
-            at -= 1
-        while at > begin and text[at - 1].isspace():
-            at -= 1
-        word_begin = max(text.rfind(" ", begin, at) + 1, begin)
-        word = text[word_begin:at].lstrip(_OPENERS).lower()
-        if word in _PREPOSITIONS and not has_preposition:
-            has_preposition = True
-        elif word not in _HEDGES and not (word in ("starting", "beginning") and _opens(text, begin, word_begin)):
-            break
-        at = word_begin
-    trailing = _TRAILING.match(text, stamp.end, end)
-    return at, trailing.end() if trailing else stamp.end
-
-
-def _opens(text: str, begin: int, at: int) -> bool:
-    """Does a clause begin here?"""
-    before = text[begin:at].rstrip()
-    return not before or before[-1] in ",;(-–—"
-
-
-def _without(text: str, begin: int, end: int, extents: list[tuple[int, int]]) -> str:
-    """The words of a stretch of text without its timestamps and what joins them."""
-    pieces: list[str] = []
-    at = begin
-    for left, right in extents:
-        if left >= end:
-            break
-        if left >= begin:
-            if not pieces or not _JOINING.fullmatch(text, at, left):
-                pieces.append(text[at:left])
-            at = right
-    pieces.append(text[at:end])
-    return _tidy(" ".join(pieces))
-
-
-def _tidy(words: str) -> str:
-    words = " ".join(words.replace("**", " ").split()).strip(" ,;:-–—|→>*_`")
-    head = _START_OF_LINE.match(words)
-    if head:
-        words = words[head.end() :]
-    words = _TAIL_OF_LINE.sub("", words.replace(" ,", ","))
-    if words.count('"') == 1:
-        words = words.strip('"')
-    if words.count("(") != words.count(")"):
-        words = words.replace("(", "").replace(")", "").rstrip()
-    return words if any(map(str.isalnum, words)) else ""
-
-
-def _cuts(text: str, begin: int, end: int, stamps: list[Timestamp], extents: list[tuple[int, int]]) -> list[int]:
-    """Where a sentence falls into clauses, each with words of its own around its timestamps."""
-    cuts: list[int] = []
-    since = begin
-    for i in range(len(stamps) - 1):
-        left, right = extents[i][1], extents[i + 1][0]
-        alone = _JOINING.fullmatch(text, left, right) is not None
-        if alone and right == stamps[i + 1].begin:
-            continue  # "at 00:05 and 00:41": one list
-        next_begin = extents[i + 2][0] if i + 2 < len(extents) else end
-        before, after = _without(text, since, left, extents), _without(text, right, next_begin, extents)
-        cut = _cut(text, stamps[i].end, right, bool(before), bool(after))
-        if cut is None:
-            continue
-        mine, rest = _without(text, since, cut, extents), _without(text, cut, end, extents)
-        balanced = text.count("(", since, cut) == text.count(")", since, cut)
-        if mine and rest and balanced and rest.split(maxsplit=1)[0].lower() not in _NO_CLAUSE:
-            cuts.append(cut)
-            since = cut
-    return cuts
-
-
-def _cut(text: str, left: int, right: int, told_before: bool, told_after: bool) -> int | None:
-    """Where the words between two timestamps part: those of the first, those of the second."""
-    gap = text[left:right]
-    if match := _AT_END.search(gap):
-        return left + match.start()
-    if told_before and (match := _AT_START.match(gap)):
-        return left + match.end()
-    for separator in (_STRONG, _WEAK):
-        if match := separator.search(gap.lstrip(", ")):
-            return right - len(gap.lstrip(", ")) + match.start()
-    if told_after and not told_before:  # "1:33 ribosomes 2:12 nucleus"
-        return right
-    return None
 
 
 _TIME = r"\+?(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)[+.]?"
@@ -274,7 +140,7 @@ def _seconds(hours: str | None, minutes: str | None, seconds: str) -> float:
     return int(hours or 0) * 3600.0 + int(minutes or 0) * 60.0 + float(seconds)
 
 
-def read_events(obj: Mapping[str, Any] | Iterable[Mapping[str, Any]], *, strict: bool = True) -> list[Event]:
+def read_events(obj: Mapping[str, Any] | Iterable[Any], *, strict: bool = True) -> list[Event]:
     """Events from `{"MM:SS[-MM:SS]": sentence}` or a list of `{start_s, end_s, sentence}`, in the given order.
 
     Keys that differ only in the blanks around them are one key, and the last sentence wins, as with equal keys in
@@ -288,17 +154,10 @@ def read_events(obj: Mapping[str, Any] | Iterable[Mapping[str, Any]], *, strict:
     >>> read_events([{"start_s": 1, "end_s": 2.5, "sentence": "a ball appears"}])
     [Event(start_s=1.0, end_s=2.5, sentence='a ball appears')]
     """
-    entries: Iterable[tuple[Any, Any]]
-    if isinstance(obj, Mapping):
-        entries = {key.strip(): sentence for key, sentence in obj.items()}.items()
-    elif isinstance(obj, Iterable) and not isinstance(obj, str):
-        entries = enumerate(obj)
-    else:
-        raise ValueError(f"events are a dict or a list, not {type(obj).__name__}")
     events: dict[Event, None] = {}
-    for place, entry in entries:
+    for read in _readers(obj):
         try:
-            event = _keyed_event(place, entry) if isinstance(obj, Mapping) else _listed_event(place, entry)
+            event = read()
         except ValueError as e:
             if strict:
                 raise
@@ -307,6 +166,17 @@ def read_events(obj: Mapping[str, Any] | Iterable[Mapping[str, Any]], *, strict:
             if event.sentence:
                 events[event] = None
     return list(events)
+
+
+def _readers(obj: Mapping[str, Any] | Iterable[Any]) -> Iterator[Callable[[], Event]]:
+    if isinstance(obj, Mapping):
+        for key, sentence in {key.strip(): sentence for key, sentence in obj.items()}.items():
+            yield partial(_keyed_event, key, sentence)
+    elif isinstance(obj, str) or not isinstance(obj, Iterable):
+        raise ValueError(f"events are a dict or a list, not {type(obj).__name__}")
+    else:
+        for i, item in enumerate(obj):
+            yield partial(_listed_event, i, item)
 
 
 def _keyed_event(key: str, sentence: Any) -> Event:

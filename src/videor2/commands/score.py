@@ -40,9 +40,7 @@ class Row(BaseModel):
 
 
 def _as_events(value: Any) -> list[Event]:
-    if isinstance(value, dict):
-        value = {time: sentence for time, sentence in value.items() if sentence is not None}
-    events = read_events(value)
+    events = read_events(value, strict=isinstance(value, list))
     if not all(math.isfinite(event.end_s) for event in events):
         raise ValueError("a time is not finite")
     return events
@@ -57,7 +55,8 @@ def _as_claims(value: Any) -> list[Claim] | None:
 class AlignmentRow(Row):
     """Claims, or a response whose reasoning makes them, against reference events.
 
-    Times that cannot be read are left out with a warning: a judge wrote them, and one slip must not end the run.
+    Keys that are no time are left out with a warning, as in the published reward: a judge wrote them, and one
+    slip must not end the run. Lists of seconds come from programs and must be right.
     """
 
     predicted: Annotated[list[Claim] | None, BeforeValidator(_as_claims)] = None

@@ -83,13 +83,13 @@ _ENDS_BEFORE_LIST = re.compile(
     r"\b(?:is|are|be|answer|statement|conclusion|scenario|option|choice|best)\W*:\W*$", re.IGNORECASE
 )
 _CLAUSE = re.compile(
-    r",?\s+(?P<contrast>rather than|instead of|as opposed to|compared (?:to|with)|than|and not)\s"
+    r"(?<!\s),?\s+(?P<contrast>rather than|instead of|as opposed to|compared (?:to|with)|than|and not)\s"
     r"|,\s+(?P<not>not)\s(?=\w)"
-    r"|,?\s+(?P<link>which|making|leaving|but rather|but|however)\b,?\s"
+    r"|(?<!\s),?\s+(?P<link>which|making|leaving|but rather|but|however)\b,?\s"
     r"|,\s+(?P<so>so|and so|nor|and)\s"
-    r"|,?\s+(?:because|since|whereas|although|even though|though|while|due to|given that|considering|based on|unless|"
+    r"|(?<!\s),?\s+(?:because|since|whereas|although|even though|though|while|due to|given that|considering|based on|unless|"
     r"if|so that|indicating|suggesting|implying|meaning)\b,?\s"
-    r"|,\s+(?:as|thus|hence|therefore)\b(?!\swell)\s|\s+as\s(?=(?:this|it|he|she|they|there|that)\s)|;\s"
+    r"|,\s+(?:as|thus|hence|therefore)\b(?!\swell)\s|(?<!\s)\s+as\s(?=(?:this|it|he|she|they|there|that)\s)|;\s"
 )
 
 _PREMISE = re.compile(

@@ -9,7 +9,7 @@ from string import ascii_uppercase
 
 _LONE_CAPITAL = re.compile(r"(?<![\w'’])[B-HJ](?![\w'’])|(?<=\s)A$")
 _MAY_NAME = re.compile(
-    r"(?<![A-Za-z])[A-Z](?![A-Za-z])|[(\[{][a-z][)\]}]|(?i:options?|choices?|letter|is|be|:)\W+[a-z](?![\w'’])"
+    r"(?<![A-Za-z])[A-Z](?![A-Za-z])|[(\[{][a-z][)\]}]|(?i:options?|choices?|letter|is|be|:)\W{1,8}[a-z](?![\w'’])"
 )
 _BARE = re.compile(r"[\s*(\[\"'>-]*([A-HJ-Z])[\s*)\].\"']*")
 
@@ -42,12 +42,12 @@ class LetterNames:
         return cls(
             count=count,
             by_name=re.compile(
-                rf"\b(?:(?i:options?|choices?|letter)(?:\s+is)?[\s:(\[\"'“*]+([{either}])"
-                r"|(?i:statements?|answers?|scenario|event)(?:\s+is)?[\s:]*"
-                rf"(?:\s[\"'“*]*([{upper}])|[(\[]([{either}])[)\]]))(?![\w'’])"
+                rf"\b(?:(?i:options?|choices?|letter)(?:\s+is)?(?![A-Za-z])[\s:(\[\"'“*]*+([{either}])"
+                r"|(?i:statements?|answers?|scenario|event)(?:\s+is)?(?![A-Za-z])[\s:]*+"
+                rf"(?:[\"'“*]*([{upper}])|[(\[]([{either}])[)\]]))(?![\w'’])"
             ),
             more=re.compile(
-                r"[)\]\"'”*]*\s*(?:,\s*)?(?:and|or|nor|&|/|,)\s*(?:(?i:options?|statement)\s)?"
+                r"[)\]\"'”*]*\s{0,3}(?:,\s{0,3})?(?:and|or|nor|&|/|,)\s{0,3}(?:(?i:options?|statement)\s)?"
                 rf"[(\[\"'“*]*([{either}])(?![\w'’])"
             ),
             bracketed=re.compile(rf"(?<!part )(?<!Figure )(?<!panel )\(([{either}])\)(?!\s*[=+*/^])"),
@@ -60,7 +60,7 @@ class LetterNames:
             ),
             at_end=re.compile(rf"(?:\bis|\bbe|:|\\boxed\{{(?:\\text\{{)?)\s*[(\[*]*([{either}])[)\]*}}.$]*\s*$"),
             labels=re.compile(
-                rf"[\s*•-]*(?:Option\s+)?[(\[*]*([{upper}])[*]*[).\]:][*]*(?:\s|$)|[\s*•-]*\(([{either}])\)\s"
+                rf"[\s*•-]*+(?:Option\s+)?[(\[*]*+([{upper}])[*]*[).\]:][*]*(?:\s|$)|[\s*•-]*+\(([{either}])\)\s"
             ),
             denied=re.compile(
                 r"\bnot\s(?:be\s)?(?:(?i:option|choice|statement|answer)\s)?"

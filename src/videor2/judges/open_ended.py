@@ -78,7 +78,7 @@ def _is_time(n: Number, sentence: str, question: str | None) -> bool:
 
 
 _STATES = re.compile(
-    r"\b(?:answer|total|sum|count|result|number|value)\b[^.?!\n]*?\b(?:is|are|was|were|be|equals|of)\b"
+    r"\b(?:answer|total|sum|count|result|number|value)\b[^.?!\n]{0,80}?\b(?:is|are|was|were|be|equals|of)\b"
     r"|\bthere\s(?:are|is|were|was)\b|\b(?:is|are)\sindeed\b|\banswer\s?:|=|\\boxed\{"
     r"|\b(?:in total|altogether|overall),?|\b(?:i|we)\s(?:count|conclude|confirm)\b|\b(?:so|therefore|thus|hence)\b,?",
     re.IGNORECASE,

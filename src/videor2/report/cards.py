@@ -9,7 +9,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from videor2.report.charts import Mark, State, clock, timeline
+from videor2.report.charts import Mark, State, timeline
 from videor2.report.choose import Case
 from videor2.report.run import Claimed, Record, Run, Scored
 from videor2.timestamps import by_sentence
@@ -222,8 +222,3 @@ def _clip(folder: Path, name: str, room: int) -> Clip:
         return Clip(path.absolute().as_uri(), path.name, f"Not embedded ({megabytes}): plays where the file lies.")
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     return Clip(Markup(f"data:{mime};base64,{data}"), path.name)
-
-
-def span_text(mark: Mark) -> str:
-    """A mark's time in words."""
-    return clock(mark.start_s) + (f"–{clock(mark.end_s)}" if mark.end_s != mark.start_s else "")

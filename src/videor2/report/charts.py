@@ -12,25 +12,13 @@ from typing import Final, Literal
 from markupsafe import Markup
 
 from videor2.report.run import Estimate
+from videor2.timeline import format_interval, format_time
 
 Points = Sequence[tuple[float, float]]
 
 WHISKER_HEIGHT: Final = 11
 CURVE_HEIGHT: Final = 110
 ROW_HEIGHT: Final = 34
-
-
-def clock(seconds: float) -> str:
-    """Seconds as `M:SS` or `H:MM:SS`, with tenths where there are any.
-
-    >>> clock(3), clock(63.5), clock(3600)
-    ('0:03', '1:03.5', '1:00:00')
-    """
-    tenths = round(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{head}:{rest // 10:02d}" + (f".{rest % 10}" if rest % 10 else "")
 
 
 def whisker(estimate: Estimate, *, low: float = 0.0, high: float = 1.0, kind: str = "") -> Markup:
@@ -151,9 +139,9 @@ def timeline(duration_s: float, events: Sequence[Mark], claims: Sequence[tuple[s
             parts += [_claim(mark, y, duration_s) for mark in marks]
     for at_s in _axis_times(duration_s):
         x = _percent(at_s, 0, duration_s)
-        parts += [_line(x, bottom - 3, bottom + 1, "axis"), _text(x, bottom + 13, clock(at_s), "middle")]
+        parts += [_line(x, bottom - 3, bottom + 1, "axis"), _text(x, bottom + 13, format_time(at_s), "middle")]
     parts.append(Markup('<line class="playhead" x1="0" x2="0" y1="0" y2="{}"/>').format(bottom))
-    said = f"Timeline of {clock(duration_s)}: {len(events)} events; " + "; ".join(
+    said = f"Timeline of {format_time(duration_s)}: {len(events)} events; " + "; ".join(
         f"{name}: {sum(m.state == 'matched' for m in marks)} of {len(marks)} claims matched" for name, marks in claims
     )
     return _svg(bottom + 17, parts, label=said, kind="timeline")
@@ -166,11 +154,11 @@ def _ticks(events: Sequence[Mark], y: float, duration_s: float) -> Iterable[Mark
         width = 100 * (min(event.end_s, duration_s) - event.start_s) / duration_s
         span = Markup('<rect x="{}" y="{}" width="{:.2f}%" height="6"/>').format(x, y - 3, max(0.0, width))
         tick = _line(x, y - 7, y + 7, "tick")
-        title = _title(f"Event {number}, {_when(event)}: {event.text}")
+        title = _title(f"Event {number}, {format_interval(event.start_s, event.end_s)}: {event.text}")
         middle = 100 * event.start_s / duration_s
         label = Markup()
         if middle - numbered_until >= 3:  # closer ones would print over each other on a phone
-            label = Markup('<text class="number" x="{}" dx="4" y="{}">{}</text>').format(x, y - 4, number)
+            label = Markup('<text class="number" x="{}" dx="4" y="{}">{}</text>').format(x, y - 6, number)
             numbered_until = middle
         yield Markup('<g class="event" data-t="{}">{}{}{}{}</g>').format(event.start_s, title, span, tick, label)
 
@@ -182,15 +170,11 @@ def _claim(mark: Mark, y: float, duration_s: float) -> Markup:
         "unmatched": "matches no event",
         "plain": "not compared with events",
     }[mark.state]
-    title = _title(f"Claim, {_when(mark)}{late}, {match}: {mark.text}")
+    title = _title(f"Claim, {format_interval(mark.start_s, mark.end_s)}{late}, {match}: {mark.text}")
     x1, x2 = (_percent(at_s, 0, duration_s) for at_s in (mark.start_s, mark.end_s))
     span = Markup('<line class="span" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(x1, x2, y=y) if x1 != x2 else ""
     dot = Markup('<circle cx="{}" cy="{}" r="4.5"/>').format(_middle(mark, duration_s), y)
     return Markup('<g class="claim {}" data-t="{}">{}{}{}</g>').format(mark.state, mark.start_s, title, span, dot)
-
-
-def _when(mark: Mark) -> str:
-    return clock(mark.start_s) + (f" to {clock(mark.end_s)}" if mark.end_s != mark.start_s else "")
 
 
 def _middle(mark: Mark, duration_s: float) -> str:
@@ -199,7 +183,7 @@ def _middle(mark: Mark, duration_s: float) -> str:
 
 def _axis_times(duration_s: float) -> list[float]:
     """Round times from 0 on, at most seven."""
-    steps = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
     step = next((step for step in steps if duration_s / step <= 6), 3600 * math.ceil(duration_s / 6 / 3600))
     return [step * i for i in range(int(duration_s / step + 1e-6) + 1)]
 

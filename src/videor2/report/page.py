@@ -14,10 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from videor2.report import charts
-from videor2.report.cards import letter, make_cards, span_text
+from videor2.report.cards import letter, make_cards
 from videor2.report.choose import choose
 from videor2.report.run import Run, read_run
 from videor2.report.tables import Table, abstract, percent, result_tables, side_by_side, task_table
+from videor2.timeline import format_interval
 
 CURVES: Final = (
     ("reward", "Reward, total", None),
@@ -92,7 +93,7 @@ def write_reports(run_dirs: Sequence[Path], out: Path, *, samples: int = 12) -> 
         return write_report(run_dirs[0], out, samples=samples)
     runs = [read_run(folder) for folder in run_dirs]
     columns = [
-        (name, part if run.compared else _heading(run), run.metrics(part))
+        (name, part if run.compared else _heading(run).removeprefix(name), run.metrics(part))
         for name, run in zip(_names(runs), runs, strict=True)
         for part in (("before", "after") if run.compared else ("metrics",))
     ]
@@ -107,7 +108,11 @@ def _write(runs: Sequence[Run], tables: Sequence[Table], out: Path, samples: int
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"clock": charts.clock, "letter": letter, "span": span_text, "percent": percent}
+    environment.filters |= {
+        "letter": letter,
+        "span": lambda mark: format_interval(mark.start_s, mark.end_s),
+        "percent": percent,
+    }
     page = environment.get_template("page.html.j2").render(_context(runs, tables, samples))
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from videor2.errors import InputError
 
@@ -26,6 +26,7 @@ def _number(value: Any) -> float | None:
 
 
 Number = Annotated[float | None, BeforeValidator(_number)]
+Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Lenient(BaseModel):
@@ -37,8 +38,8 @@ class _Lenient(BaseModel):
 class Moment(_Lenient):
     """An event of the reference timeline, in seconds."""
 
-    start_s: FiniteFloat
-    end_s: FiniteFloat
+    start_s: Time
+    end_s: Time
     sentence: str = ""
 
 

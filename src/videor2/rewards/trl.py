@@ -112,7 +112,7 @@ def _log(
     """Gate, alignment and their product apart: a closed gate and bad timestamps are mended differently."""
     aligned = [part.alignment for part in parts if part.alignment.score.status == "ok"]
     if log_metric is not None:
-        for name, values in {
+        metrics: dict[str, Sequence[float | None]] = {
             "alignment/gate": [p.gate.value for p in parts],
             "alignment/undetermined": [p.consistency.score.status == "abstain" for p in parts],
             "alignment/failed": [p.score.status == "error" for p in parts],
@@ -121,7 +121,8 @@ def _log(
             "alignment/recall": [a.recall for a in aligned],
             "alignment/abstained": [p.alignment.score.status == "abstain" for p in parts],
             "alignment/gated": [p.score.value for p in parts],
-        }.items():
+        }
+        for name, values in metrics.items():
             known = [float(value) for value in values if value is not None]
             if known:  # a mean over nothing is not 0
                 log_metric(name, fmean(known))
@@ -184,9 +185,6 @@ def _events(cells: Sequence[Any], ids: Sequence[Any]) -> Iterable[tuple[Event, .
     for row, (cell, sample) in enumerate(zip(cells, ids, strict=True)):
         try:
             value = json.loads(cell or "[]") if isinstance(cell, str) else cell
-            if isinstance(value, dict):
-                # Arrow gives every row the keys of all rows, and None for those that it did not have.
-                value = {time: sentence for time, sentence in value.items() if sentence is not None}
             yield tuple(read_events(value or [], strict=True))
         except ValueError as e:
             where = f"row {row}" if sample is None else f"id {sample}"

@@ -12,7 +12,7 @@ from videor2.models.load import load_model, save_model
 from videor2.models.prompt import messages
 from videor2.rewards.trl import RewardConfig, make_rewards
 from videor2.train.config import Strict
-from videor2.train.progress import progress_callback, write_history
+from videor2.train.progress import report_progress, write_history
 from videor2.video.store import ClipStore, VideoConfig
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def build_trainer(settings: GRPOSettings, examples: list[Example]) -> "VideoGRPO
         max_grad_norm=settings.max_grad_norm,
         bf16=settings.bf16,
         use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=torch.cuda.is_available(),
+        **({"gradient_checkpointing": True} if torch.cuda.is_available() else {}),
         seed=settings.seed,
         data_seed=settings.seed,
         logging_steps=settings.logging_steps,
@@ -130,7 +130,7 @@ def build_trainer(settings: GRPOSettings, examples: list[Example]) -> "VideoGRPO
         remove_unused_columns=False,
         disable_tqdm=True,
     )
-    return VideoGRPOTrainer(
+    trainer = VideoGRPOTrainer(
         model,
         make_rewards(
             RewardConfig(
@@ -144,8 +144,9 @@ def build_trainer(settings: GRPOSettings, examples: list[Example]) -> "VideoGRPO
         train_dataset=dataset(examples, instruction=settings.instruction),
         processing_class=processor,
         clips=ClipStore(settings.video, cache_mb=settings.cache_mb),
-        callbacks=[progress_callback("grpo")],
     )
+    report_progress(trainer, "grpo")
+    return trainer
 
 
 def dataset(examples: list[Example], *, instruction: str = "") -> "Dataset":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transformers import TrainerCallback
+    from transformers import Trainer, TrainerCallback
 
 log = logging.getLogger("videor2.train")
 
@@ -17,8 +17,15 @@ SHOWN = {"loss": "loss", "reward": "reward", "kl": "KL", "alignment/gate": "gate
 """Which of the logged figures the line shows, and by what name."""
 
 
-def progress_callback(title: str) -> "TrainerCallback":
-    """A callback that logs steps done, the main figures and the time left, whenever the trainer logs."""
+def report_progress(trainer: "Trainer", title: str) -> None:
+    """Let a trainer log steps done, the main figures and the time left, instead of printing all it knows."""
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(_progress(title))
+
+
+def _progress(title: str) -> "TrainerCallback":
     from transformers import TrainerCallback
 
     class Progress(TrainerCallback):  # type: ignore[misc]
@@ -34,13 +41,9 @@ def progress_callback(title: str) -> "TrainerCallback":
             done = state.global_step - self.first_step
             seconds = (time.perf_counter() - self.started) / max(done, 1) * (state.max_steps - state.global_step)
             shown = [f"{name} {float(logs[key]):.3g}" for key, name in SHOWN.items() if key in logs]
+            left = timedelta(seconds=round(seconds))
             log.info(
-                "%s: step %d of %d, %s, %s left",
-                title,
-                state.global_step,
-                state.max_steps,
-                ", ".join(shown),
-                timedelta(seconds=round(seconds)),
+                "%s: step %d of %d, %s, %s left", title, state.global_step, state.max_steps, ", ".join(shown), left
             )
 
     return Progress()

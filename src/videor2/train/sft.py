@@ -17,7 +17,7 @@ from videor2.data.examples import DataError, Example, read_examples
 from videor2.models.load import load_model, save_model
 from videor2.models.prompt import encode, messages
 from videor2.train.config import Strict
-from videor2.train.progress import progress_callback, write_history
+from videor2.train.progress import report_progress, write_history
 from videor2.video.store import ClipStore, VideoConfig
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _trainer(settings: SFTSettings, stage: Stage, model: "PreTrainedModel", coll
         max_grad_norm=settings.max_grad_norm,
         bf16=settings.bf16,
         use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=torch.cuda.is_available(),
+        **({"gradient_checkpointing": True} if torch.cuda.is_available() else {}),
         seed=settings.seed,
         data_seed=settings.seed,
         logging_steps=settings.logging_steps,
@@ -200,12 +200,13 @@ def _trainer(settings: SFTSettings, stage: Stage, model: "PreTrainedModel", coll
         max_length=None,
         disable_tqdm=True,
     )
-    return SFTTrainer(
+    trainer = SFTTrainer(
         model=model,
         args=args,
         train_dataset=Dataset.from_dict({"index": list(range(len(collator.examples)))}),
         data_collator=collator,
         processing_class=collator.processor,
         peft_config=peft_config,
-        callbacks=[progress_callback(f"sft {stage.name}")],
     )
+    report_progress(trainer, f"sft {stage.name}")
+    return trainer

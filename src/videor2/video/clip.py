@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from videor2.errors import InputError
 
-class VideoError(ValueError):
+
+class VideoError(InputError):
     """A file that gives no frames; the message names the file, what is wrong and the fix."""
 
 

@@ -57,7 +57,7 @@ def burn(
     if min(height, width) < MIN_SIDE:
         size = f"{width}x{height}"
         raise ValueError(f"{clip.path}: frames of {size} are too small to write on, it takes {MIN_SIDE} a side")
-    pen = _Pen(width, height, clip.path, font)
+    pen = _Pen(width, height, font)
     frames = clip.frames.copy()
     turn_s = min(MAX_TURN_S, 1 / clip.native_fps - 1e-6) if clip.native_fps else 0.0
     for frame, t_s in zip(frames, clip.timestamps_s.tolist(), strict=True):
@@ -100,32 +100,24 @@ def _paste(frame: NDArray[np.uint8], patch: NDArray[np.uint8], where: str, margi
 class _Pen:
     """Draws texts for frames of one size, each text once."""
 
-    def __init__(self, width: int, height: int, path: Path, font: Path | str | None) -> None:
+    def __init__(self, width: int, height: int, font: Path | str | None) -> None:
         side = min(width, height)
         self.margin = max(1, round(MARGIN_PER_SIDE * side))
         self.missing: set[str] = set()
         self._size = max(MIN_SIZE, round(SIZE_PER_SIDE * side))
         self._room = width - 2 * self.margin - 2 * _padding(self._size)
         self._height = height
-        self._path = path
         self._font = font
         self._labels: dict[str, NDArray[np.uint8]] = {}
         self._subtitles: dict[str, NDArray[np.uint8]] = {}
-        self._opened(self._size)
-
-    def _opened(self, size: int) -> ImageFont.FreeTypeFont:
-        if self._font is None:
-            return _built_in(size)
-        try:
-            return ImageFont.truetype(str(self._font), size)
-        except OSError as error:
-            raise ValueError(f"{self._font}: no font that can be opened; pass a .ttf, .otf or .ttc file") from error
+        _opened(font, self._size)
 
     def label(self, text: str) -> NDArray[np.uint8]:
         """A short text in one line of the built-in font, RGBA [h, w, 4]."""
         if text not in self._labels:
             sizes = range(self._size, 1, -1)
-            font = next(f for f in map(_built_in, sizes) if f.getlength(text) <= self._room or f.size == 2)
+            fonts = (_opened(None, size) for size in sizes)
+            font = next(f for f in fonts if f.getlength(text) <= self._room or f.size == 2)
             self._labels[text] = _boxed([text], font)
         return self._labels[text]
 
@@ -138,7 +130,7 @@ class _Pen:
 
     def _fitted(self, text: str) -> tuple[list[str], ImageFont.FreeTypeFont]:
         for size in range(self._size, round(self._size * SMALLEST_SUBTITLE) - 1, -1):
-            font = self._opened(size)
+            font = _opened(self._font, size)
             lines = self._wrapped(self._drawable(text, font), font)
             fitting = max(1, int(self._height * MAX_SUBTITLE_HEIGHT) // _line_height(font))
             if len(lines) <= fitting:
@@ -159,12 +151,13 @@ class _Pen:
                     line = joined
                     continue
                 lines += [line] if line else []
-                line = ""
-                for character in word:
-                    if line and font.getlength(line + character) > self._room:
-                        lines.append(line)
-                        line = ""
-                    line += character
+                line = word
+                while font.getlength(line) > self._room and len(line) > 1:
+                    fits = len(line) - 1
+                    while fits > 1 and font.getlength(line[:fits]) > self._room:
+                        fits -= 1
+                    lines.append(line[:fits])
+                    line = line[fits:]
             lines.append(line)
         return lines
 
@@ -181,13 +174,18 @@ class _Pen:
 
 
 @cache
-def _built_in(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
+def _opened(path: Path | str | None, size: int) -> ImageFont.FreeTypeFont:
+    """A font from a file, or the built-in one."""
+    try:
+        font = ImageFont.load_default(size) if path is None else ImageFont.truetype(str(path), size)
+    except OSError as error:
+        raise ValueError(f"{path}: no font that can be opened; pass a .ttf, .otf or .ttc file") from error
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise TypeError("this Pillow is built without FreeType, which draws letters; install its usual wheel")
     return font
 
 
+@cache
 def _has(font: ImageFont.FreeTypeFont, character: str) -> bool:
     """Whether the font draws the character itself, not the sign for one that it lacks."""
     return bytes(font.getmask(character)) != bytes(font.getmask("\uffff"))
