@@ -200,14 +200,10 @@ def test_swapping_claims_and_events_swaps_precision_and_recall(case: Case) -> No
 
 
 @given(cases(), st.floats(0, 10), st.floats(0, 10), st.floats(-1, 1), st.floats(-1, 1))
-def test_f1_never_falls_when_matching_gets_easier(
-    case: Case, b1: float, b2: float, t1: float, t2: float
-) -> None:
+def test_f1_never_falls_when_matching_gets_easier(case: Case, b1: float, b2: float, t1: float, t2: float) -> None:
     claims, events, similarity = case
     strict = f1(claims, events, similarity=similarity, buffer_s=min(b1, b2), threshold=max(t1, t2))
-    easy = f1(
-        claims, events, similarity=similarity, buffer_s=max(b1, b2), threshold=min(t1, t2), max_claim_s=LONG
-    )
+    easy = f1(claims, events, similarity=similarity, buffer_s=max(b1, b2), threshold=min(t1, t2), max_claim_s=LONG)
     assert value(strict) <= value(easy)
 
 
@@ -268,9 +264,7 @@ def test_the_assignment_mends_the_published_reward_where_it_is_marked_wrong(shar
     for row in rows:
         claims = [Claim(*kept) for kept in row["predicted_kept"]]
         events = [Event(*kept) for kept in row["reference_kept"]]
-        [got] = align(
-            [(claims, events)], buffer_s=2 * row["buffer_seconds"], threshold=row["similarity_threshold"]
-        )
+        [got] = align([(claims, events)], buffer_s=2 * row["buffer_seconds"], threshold=row["similarity_threshold"])
         assert got.precision == pytest.approx(row["optimal_score"])
 
 

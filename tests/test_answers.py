@@ -55,7 +55,9 @@ def test_a_letter_is_itself_in_any_dress(dress: str, letter: str) -> None:
 @unhurried
 @given(LETTERS)
 def test_lower_case_letters_count_where_they_stand_for_an_option(letter: str) -> None:
-    assert letter_of(letter.lower()) == letter_of(f"({letter.lower()})") == letter_of(f"{letter.lower()}) text") == letter
+    assert (
+        letter_of(letter.lower()) == letter_of(f"({letter.lower()})") == letter_of(f"{letter.lower()}) text") == letter
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,14 @@ def test_two_letters_are_no_answer(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "letter"),
-    [("Could be D", "D"), ("Ｂ", "B"), ("B，因为", "B"), ("A)left", "A"), ("C because he runs", "C"), ("a red ball (B)", "B")],
+    [
+        ("Could be D", "D"),
+        ("Ｂ", "B"),
+        ("B，因为", "B"),
+        ("A)left", "A"),
+        ("C because he runs", "C"),
+        ("a red ball (B)", "B"),
+    ],
 )
 def test_letters_in_unusual_places(text: str, letter: str) -> None:
     assert letter_of(text) == letter
@@ -139,7 +148,9 @@ def test_options_with_letters_are_read_without_them() -> None:
     assert letter_of("right", ["A. left", "B. right"]) == "B"
 
 
-@pytest.mark.parametrize("options", [["T-shirt", "e-bike"], ["A. left", "right"], ["B. left", "A. right"], ["a man", "b"]])
+@pytest.mark.parametrize(
+    "options", [["T-shirt", "e-bike"], ["A. left", "right"], ["B. left", "A. right"], ["a man", "b"]]
+)
 def test_options_that_only_look_labelled_stay(options: list[str]) -> None:
     assert normalise_options(options) == tuple(options)
 
@@ -192,8 +203,10 @@ def test_numbers_are_read_in_any_notation(text: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["inf", "nan", "5_0", "A4", "00:12", "10:45 AM", "2-3", "between 2 and 3", "5, 6", "1.2.3", "1/0", "10^3", "3D"]
-    + ["one of them", "this one", "no number", "", "1e999999999"],
+    (
+        "inf|nan|5_0|A4|00:12|10:45 AM|2-3|between 2 and 3|5, 6|1.2.3|1/0|10^3|3D|one of them|this one|no number||"
+        "1e999999999|1/" + "3" * 5000
+    ).split("|"),
 )
 def test_what_only_looks_like_a_number_is_none(text: str) -> None:
     assert read_number(text) is None
@@ -208,7 +221,17 @@ def test_every_number_reads_back_from_its_canonical_form(value: Fraction) -> Non
 @unhurried
 @given(st.integers(min_value=0, max_value=10**12))
 def test_notation_does_not_change_a_number(n: int) -> None:
-    for form in (f"{n:,}", f"{n}.0", f"+{n}", f"{n} cups", f"${n}", f"{n}%", f"({n})", f"**{n}**", f"The answer is {n}."):
+    for form in (
+        f"{n:,}",
+        f"{n}.0",
+        f"+{n}",
+        f"{n} cups",
+        f"${n}",
+        f"{n}%",
+        f"({n})",
+        f"**{n}**",
+        f"The answer is {n}.",
+    ):
         assert same(form, str(n), kind="number"), form
     assert n == 0 or not same(f"-{n}", str(n), kind="number")
 
@@ -241,7 +264,13 @@ def test_close_is_not_the_same(a: str, b: str) -> None:
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [("The Battle of Mylae", "battle of Mylae."), ("KX-9", "kx 9"), ("Café", "cafe\u0301"), ("isn't", "is not"), ("Straße", "STRASSE")],
+    [
+        ("The Battle of Mylae", "battle of Mylae."),
+        ("KX-9", "kx 9"),
+        ("Café", "cafe\u0301"),
+        ("isn't", "is not"),
+        ("Straße", "STRASSE"),
+    ],
 )
 def test_texts_are_the_same_up_to_case_articles_and_punctuation(a: str, b: str) -> None:
     assert same(a, b, kind="text")
@@ -255,7 +284,10 @@ def test_any_text_with_a_letter_or_digit_has_words(text: str) -> None:
 
 
 @unhurried
-@given(st.text(alphabet="出入口左右上下кто что где אבג दुनिया", min_size=1), st.text(alphabet="出入口左右кто где אב", min_size=1))
+@given(
+    st.text(alphabet="出入口左右上下кто что где אבג दुनिया", min_size=1),
+    st.text(alphabet="出入口左右кто где אב", min_size=1),
+)
 def test_texts_in_other_scripts_are_only_the_same_when_they_are(a: str, b: str) -> None:
     if "".join(a.split()) != "".join(b.split()) and a.strip() and b.strip():
         assert not same(a, b, kind="text")

@@ -64,9 +64,7 @@ def test_a_vector_does_not_depend_on_its_company(model: MiniLM) -> None:
 
 
 def test_rows_follow_the_order_asked_with_repeats(model: MiniLM) -> None:
-    a, b, again = Embedder(model).embed(
-        ["one long sentence about a dog", "b", "one long sentence about a dog"]
-    )
+    a, b, again = Embedder(model).embed(["one long sentence about a dog", "b", "one long sentence about a dog"])
     np.testing.assert_array_equal(a, again)
     assert float(a @ b) < 0.9
 
@@ -97,9 +95,7 @@ def test_threads_share_one_computation() -> None:
     model = CountingMiniLM()
     embedder = Embedder(model)
     results: list[Array] = []
-    threads = [
-        threading.Thread(target=lambda: results.append(embedder.embed(SENTENCES[:2]))) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: results.append(embedder.embed(SENTENCES[:2]))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

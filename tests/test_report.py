@@ -174,7 +174,7 @@ def quickstart(clips: Path, tmp_path: Path) -> Path:
         for phase, examples in (("before", before), ("after", after))
         for old, example in zip(before, examples, strict=True)
     ]
-    history = [{"step": s, "reward": 1 + s / 10, "gate/rate": 0.5 + s / 40, "loss": 0.1} for s in range(1, 11)]
+    history = [{"step": s, "reward": 1 + s / 10, "alignment/gate": 0.5 + s / 40, "loss": 0.1} for s in range(1, 11)]
     return write_run(tmp_path / "run", rows, history=[*history, {"step": 10, "train_runtime": 60.0, "reward": 9.0}])
 
 

@@ -103,9 +103,7 @@ def test_events_that_cannot_be_read_are_named() -> None:
         gated_alignment_reward(["p"], [RIGHT], **columns(1, events="{not json"))
 
 
-@pytest.mark.parametrize(
-    ("reward", "column"), [(accuracy_reward, "answer"), (gated_alignment_reward, "events")]
-)
+@pytest.mark.parametrize(("reward", "column"), [(accuracy_reward, "answer"), (gated_alignment_reward, "events")])
 def test_a_missing_column_is_named_with_those_that_are_there(reward: Any, column: str) -> None:
     rest = columns(1, id=1)
     del rest[column]

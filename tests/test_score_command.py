@@ -89,6 +89,17 @@ def test_a_numeric_answer_may_be_a_json_number() -> None:
     assert score("accuracy", {"response": response, "answer": 5, "kind": "number"})[0]["value"] == 1.0
 
 
+def test_a_missing_reference_abstains() -> None:
+    assert score("accuracy", {"response": RIGHT, "answer": None})[0]["status"] == "abstain"
+
+
+def test_options_may_be_json_numbers_or_null() -> None:
+    response = "<think>So the answer is 10.</think><answer>10</answer>"
+    row = {"response": response, "answer": "A", "kind": "choice", "options": [10, 20]}
+    assert score("accuracy", row)[0]["value"] == 1.0
+    assert score("consistency", {"response": response, "options": None})[0]["value"] == 1.0
+
+
 def test_options_may_be_a_mapping_of_letters() -> None:
     response = "<think>red</think><answer>red</answer>"
     row = {"response": response, "answer": "B", "options": {"A": "blue", "B": "red"}, "kind": "choice"}

@@ -88,6 +88,7 @@ def test_the_policy_pass_of_the_loss_sees_each_row_with_its_own_clip_after_the_s
     straight = logps(trainer, batch)
     order = torch.tensor([3, 0, 2, 1])
     shuffled = {k: v[order] if torch.is_tensor(v) and v.dim() else v for k, v in batch.items()}
+    trainer.current_gradient_accumulation_steps = 1
     trainer._compute_loss(trainer.model, shuffled)
     torch.testing.assert_close(logps(trainer, shuffled), straight[order], atol=1e-5, rtol=1e-5)
 

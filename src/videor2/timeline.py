@@ -69,11 +69,8 @@ def iou(a: Interval, b: Interval) -> float:
     >>> iou(Claim(0, 8, ""), Event(4, 12, ""))
     0.3333333333333333
     """
-    shared = overlap_s(a, b)
-    union = (a.end_s - a.start_s) + (b.end_s - b.start_s) - shared
-    if union == 0:
-        return 1.0 if a.start_s == b.start_s else 0.0
-    return shared / union
+    span = max(a.end_s, b.end_s) - min(a.start_s, b.start_s)
+    return overlap_s(a, b) / span if span else 1.0  # where they do not meet the span is no union, but 0 it is
 
 
 def claims(text: str) -> list[Claim]:
@@ -102,12 +99,16 @@ def claims(text: str) -> list[Claim]:
         if not stamps:
             continue
         sentences = told(text, begin, end, [(stamp.begin, stamp.end) for stamp in stamps])
-        if any(sentences):
+        if any(sentences) or _OPTION.match(text, begin):
+            sentences = [sentence or text[begin:end] for sentence in sentences]
             found += [Claim(t.start_s, t.end_s, sentence) for t, sentence in zip(stamps, sentences, strict=True)]
         else:
             heading, heading_text = stamps, text[begin:end]
     return found + [Claim(stamp.start_s, stamp.end_s, heading_text) for stamp in heading]
 
+
+_OPTION = re.compile(r"[A-J][.)]")
+"""`C. 00:30` is a whole option, and no heading of what follows."""
 
 _TIME = r"\+?(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)[+.]?"
 _KEY = re.compile(rf"{_TIME}(?:\s*(?:-{{1,3}}>?|[–—−~～→…]|\.{{2,3}}|to|until)\s*{_TIME})?", re.IGNORECASE)

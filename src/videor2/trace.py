@@ -91,63 +91,87 @@ class _Reading:
         self.order: list[str] = []
         self.nested = False
         self.unclosed = False
+        self._inside: str | None = None
+        self._since = 0
+        self._aside = ""
+        """What an open answer says before a block inside it."""
 
     def run(self) -> None:
-        inside: str | None = None
-        since = 0
-        aside = ""
-        for i, tag in enumerate(self.tags):
-            if inside is None:
-                if tag.kind in ("think", "answer"):
-                    inside, aside = tag.kind, ""
-                elif tag.kind == "/think" and not self.order:
-                    self._close_think(self.text[: tag.begin])
-                else:
-                    self.nested = True
-                    if tag.kind == "/think" and self.order[-1] == "think":  # <think>a <think>b</think> c</think>
-                        self.think.append(self.text[since : tag.begin])
-                since = tag.end
-            elif inside == "think":
-                if tag.kind == "/think":
-                    self._close_think(self.text[since : tag.begin])
-                    inside, since = None, tag.end
-                elif tag.kind == "think":
-                    self.nested = True
-                    self.think.append(self.text[since : tag.begin])
-                    since = tag.end
-                elif tag.kind == "answer" and self._closes_with_content(i):
-                    if self._ends_text(i + 1):
-                        self.think.append(self.text[since : tag.begin])
-                        self.answers.append(self.text[tag.end : self.tags[i + 1].begin])
-                        self.order += ["think", "answer"]
-                        self.unclosed = True
-                        return
-                    self.nested = True
-            elif tag.kind == "/answer":
-                self.answers.append(aside + self.text[since : tag.begin])
-                self.order.append("answer")
-                inside, since = None, tag.end
-            else:
-                # What a block inside the answer says is no part of it: `<answer><think>x</think>B</answer>` is B.
+        opened = self._opened_by_template()
+        for i, tag in enumerate(self.tags[opened:], opened):
+            if self._inside is None:
+                self._between(tag)
+            elif self._inside == "answer":
+                self._in_answer(tag)
+            elif tag.kind == "answer" and self._holds_answer(i):
+                if self._ends_text(i + 1):
+                    self._forgotten_close(i)
+                    return
                 self.nested = True
-                if tag.kind == "think":
-                    aside += self.text[since : tag.begin]
-                elif tag.kind == "answer":
-                    aside = ""
-                since = tag.end
-        if inside == "think":
+            else:
+                self._in_think(tag)
+        if self._inside == "think":
             self.unclosed = True
-            self.think.append(self.text[since:])
+            self.think.append(self.text[self._since :])
 
-    def _close_think(self, block: str) -> None:
-        self.think.append(block)
-        self.order.append("think")
+    def _opened_by_template(self) -> int:
+        """Read the reasoning of a text that begins inside it; the number of tags used."""
+        for i, tag in enumerate(self.tags):
+            if tag.kind == "think":
+                break
+            if tag.kind == "/think":
+                self.think.append(self.text[: tag.begin])
+                self.order.append("think")
+                self._since = tag.end
+                return i + 1
+        return 0
 
-    def _closes_with_content(self, i: int) -> bool:
-        """Is tag i the start of an answer block with something in it, and not just the tag's name in a sentence?"""
+    def _between(self, tag: _Tag) -> None:
+        if tag.kind in ("think", "answer"):
+            self._inside, self._aside = tag.kind, ""
+        else:
+            self.nested = True
+            if tag.kind == "/think" and self.order[-1] == "think":  # <think>a <think>b</think> c</think>
+                self.think.append(self.text[self._since : tag.begin])
+        self._since = tag.end
+
+    def _in_think(self, tag: _Tag) -> None:
+        if tag.kind not in ("think", "/think"):
+            return
+        self.think.append(self.text[self._since : tag.begin])
+        self._since = tag.end
+        if tag.kind == "think":
+            self.nested = True
+        else:
+            self.order.append("think")
+            self._inside = None
+
+    def _in_answer(self, tag: _Tag) -> None:
+        said = self.text[self._since : tag.begin]
+        self._since = tag.end
+        if tag.kind == "/answer":
+            self.answers.append(self._aside + said)
+            self.order.append("answer")
+            self._inside = None
+            return
+        # What a block inside the answer says is no part of it: `<answer><think>x</think>B</answer>` is B.
+        self.nested = True
+        if tag.kind == "think":
+            self._aside += said
+        elif tag.kind == "answer":
+            self._aside = ""
+
+    def _forgotten_close(self, i: int) -> None:
+        """The answer block at tag i ends a text whose think block never closed."""
+        self.think.append(self.text[self._since : self.tags[i].begin])
+        self.answers.append(self.text[self.tags[i].end : self.tags[i + 1].begin])
+        self.unclosed = True
+
+    def _holds_answer(self, i: int) -> bool:
+        """Does tag i open an answer block with something in it, or is it just named in a sentence?"""
         if i + 1 == len(self.tags) or self.tags[i + 1].kind != "/answer":
             return False
-        return bool(self.text[self.tags[i].end : self.tags[i + 1].begin].strip())
+        return self.text[self.tags[i].end : self.tags[i + 1].begin].strip() != ""
 
     def _ends_text(self, i: int) -> bool:
         return i == len(self.tags) - 1 and not self.text[self.tags[i].end :].strip()

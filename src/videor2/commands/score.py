@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Annotated, Any, Final, TextIO
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from videor2.answers import normalise_options
 from videor2.errors import InputError
@@ -26,7 +26,7 @@ from videor2.trace import Trace
 
 CHUNK_ROWS: Final = 256
 
-Choices = Annotated[tuple[str, ...], BeforeValidator(normalise_options)]
+Choices = Annotated[tuple[str, ...] | dict[str, str] | None, AfterValidator(normalise_options)]
 Aligner = Callable[[Sequence[tuple[Sequence[Claim], Sequence[Event]]]], list[Alignment]]
 Out = dict[str, Any]
 
@@ -34,7 +34,7 @@ Out = dict[str, Any]
 class Row(BaseModel):
     """What every metric's rows share. Fields that a metric does not know are ignored: rows come from logs."""
 
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
     id: Any = None
 
@@ -77,10 +77,10 @@ class AlignmentRow(Row):
 
 
 class AccuracyRow(Row):
-    """A response and the right answer."""
+    """A response and the right answer, null where there is none."""
 
     response: str
-    answer: str
+    answer: str | None
     options: Choices = ()
     kind: Kind | None = None
 

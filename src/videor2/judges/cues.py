@@ -67,11 +67,11 @@ ABOUT_THE_TASK = re.compile(
     r"(?:determine|identify|find|decide|answer|figure|solve)\b|we\s(?:need|have)\sto|i\s(?:need|have)\sto|let's|let\sus|let\sme|"
     r"given\sthe\soptions,?\swe)"
 )
-TRIGGER = re.compile(
-    r"likely|plausib|probab|logical|reasonabl|best|least|most|correct|right|answer|wrong|false|true|reject|conclu|"
-    r"infer|deduc|assum|therefore|thus|hence|\bso\b|final|overall|consequent|not|n't|no |nor |option|choice|choose|pick|"
-    r"select|boxed|align|match|fits?\b|consistent|correspond|point|contradict|eliminat|rule|\bout\b|impossib|unable|neither|"
-    r"based|support|confirm|sense|lead|possible|clear|indeed|difficult|hard"
+TRIGGER = re.compile(  # a cheap look: sentences with none of these have no cue
+    r"likely|plausib|probab|logical|reasonabl|best|least|most|correct|right|answer|wrong|false|true|reject|"
+    r"conclu|infer|deduc|assum|therefore|thus|hence|\bso\b|final|overall|consequent|not|n't|no |nor |option|"
+    r"choice|choose|pick|select|boxed|align|match|fits?\b|consistent|correspond|point|contradict|eliminat|rule|"
+    r"\bout\b|impossib|unable|neither|based|support|confirm|sense|lead|possible|clear|indeed|difficult|hard"
 )
 
 _BREAK = re.compile(
@@ -83,15 +83,13 @@ _ENDS_BEFORE_LIST = re.compile(
     r"\b(?:is|are|be|answer|statement|conclusion|scenario|option|choice|best)\W*:\W*$", re.IGNORECASE
 )
 _CLAUSE = re.compile(
-    r"(?<!\s),?\s+(?P<contrast>rather than|instead of|as opposed to|compared (?:to|with)|than|and not)\s"
-    r"|,\s+(?P<not>not)\s(?=\w)"
-    r"|(?<!\s),?\s+(?P<link>which|making|leaving|but rather|but|however)\b,?\s"
-    r"|,\s+(?P<so>so|and so|nor|and)\s"
-    r"|(?<!\s),?\s+(?:because|since|whereas|although|even though|though|while|due to|given that|considering|based on|unless|"
-    r"if|so that|indicating|suggesting|implying|meaning)\b,?\s"
-    r"|,\s+(?:as|thus|hence|therefore)\b(?!\swell)\s|(?<!\s)\s+as\s(?=(?:this|it|he|she|they|there|that)\s)|;\s"
+    r"(?<!\s)(?:,?\s+(?:(?P<contrast>rather than|instead of|as opposed to|compared (?:to|with)|than|and not)\s"
+    r"|(?P<link>which|making|leaving|but rather|but|however)\b,?\s"
+    r"|(?:because|since|whereas|although|even though|though|while|due to|given that|considering|based on|unless|if|"
+    r"so that|indicating|suggesting|implying|meaning)\b,?\s"
+    r"|as\s(?=(?:this|it|he|she|they|there|that)\s))"
+    r"|,\s+(?:(?P<not>not)\s(?=\w)|(?P<so>so|and so|nor|and)\s|(?:as|thus|hence|therefore)\b(?!\swell)\s)|;\s)"
 )
-
 _PREMISE = re.compile(
     r"\W*(?:(?:however|but|so|and|now|thus|therefore),?\s)*"
     r"(?:while|although|though|even though|since|if|because|as|when)\b[^,]*,\s"

@@ -56,7 +56,7 @@ class LetterNames:
             else re.compile(
                 rf"(?<![\w'’(∠°.\\{{/-])(?:({not_a_word})(?![\w'’°(=+*/^-]|\s*[=+∈<>]|\.\w)"
                 r"|(A)(?=\s*(?:[.,:;)!?*]|$)"
-                r"|\s(?:is|are|as|because|since|and|or|does|can|seems|would|fits?|matches|aligns)\b))"
+                r"|\s(?:is|are|as|because|since|and|or|nor|does|can|seems|would|fits?|matches|aligns)\b))"
             ),
             at_end=re.compile(rf"(?:\bis|\bbe|:|\\boxed\{{(?:\\text\{{)?)\s*[(\[*]*([{either}])[)\]*}}.$]*\s*$"),
             labels=re.compile(

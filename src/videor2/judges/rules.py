@@ -155,7 +155,7 @@ class _Reading:
             if clause.premise:
                 continue
             if clause.contrasted:
-                if settled and self.words and (mention := self.words.mention(text)):
+                if (settled or pending) and self.words and (mention := self.words.mention(text)):
                     yield _Statement("rejects", frozenset(mention.options), "elimination", sentence.strip())
                 continue
             letters = self.names.named(original)
@@ -267,13 +267,14 @@ class _Reading:
         """
         if self.pointed_back:
             text = " ".join(s.text for s in read)
-            alone = [i for i in range(len(self.texts)) if words.alone(i, text)]
+            alone = [i for i in range(len(self.texts)) if i not in self.rejected and words.alone(i, text)]
             if alone:
                 return _chosen(alone, "option_text", self.pointed_back)
         for sentence in read[: -LAST_WORDS - 1 : -1]:
             mention = words.mention(sentence.text)
             if mention:
                 clear = len(mention.options) == 1 and not mention.negated and mention.coverage >= CLEARLY
+                clear = clear and self.rejected.isdisjoint(mention.options)
                 return _chosen(mention.options, "option_text", sentence.text.strip()) if clear else None
         return None
 

@@ -1,8 +1,7 @@
 """Rewards: the scores, handed to a trainer in the shape that it asks for.
 
-`reward = accuracy + format + gate * alignment`. The parts are computed in `videor2.scores` and nowhere
-else, so the number that is optimised is the number that is reported. An adapter per framework lies beside
-this file.
+`reward = accuracy + format + gate * alignment`. The parts are computed in `videor2.scores` and nowhere else, so
+the number that is optimised is the number that is reported. An adapter per framework lies beside this file.
 """
 
 from collections.abc import Sequence

@@ -135,9 +135,7 @@ def f1(
     """
     cosine = _matrix(similarity, claims, events)
     short = np.array([c.end_s - c.start_s <= max_claim_s + _TOLERANCE for c in claims], dtype=bool)
-    eligible = (
-        (_gaps(claims, events) <= buffer_s + _TOLERANCE) & (cosine >= threshold - _TOLERANCE) & short[:, None]
-    )
+    eligible = (_gaps(claims, events) <= buffer_s + _TOLERANCE) & (cosine >= threshold - _TOLERANCE) & short[:, None]
     # A match weighs more than all similarities together, so that similarity only breaks ties.
     weight = np.where(eligible, 1 + (1 + cosine) / (4 * max(1, *cosine.shape)), 0)
     found = zip(*linear_sum_assignment(weight, maximize=True), strict=True)
@@ -249,9 +247,7 @@ def _matrix(similarity: ArrayLike, claims: Sequence[Claim], events: Sequence[Eve
     if cosine.size == 0 == len(claims) * len(events):
         return np.zeros(shape)  # [] has lost the length of the other side
     if cosine.shape != shape:
-        raise ValueError(
-            f"similarity has shape {cosine.shape}; {len(claims)} claims and {len(events)} events"
-        )
+        raise ValueError(f"similarity has shape {cosine.shape}; {len(claims)} claims and {len(events)} events")
     return cosine
 
 
@@ -259,9 +255,7 @@ def _gaps(claims: Sequence[Claim], events: Sequence[Event]) -> NDArray[np.float6
     """Seconds between each claim and event, (claims, events); 0 or less where they overlap."""
     claim = np.array([(c.start_s, c.end_s) for c in claims]).reshape(-1, 2)
     event = np.array([(e.start_s, e.end_s) for e in events]).reshape(-1, 2)
-    gaps: NDArray[np.float64] = np.maximum(
-        event[None, :, 0] - claim[:, None, 1], claim[:, None, 0] - event[None, :, 1]
-    )
+    gaps: NDArray[np.float64] = np.maximum(event[None, :, 0] - claim[:, None, 1], claim[:, None, 0] - event[None, :, 1])
     return gaps
 
 

@@ -56,9 +56,7 @@ class MiniLM:
 
             folder = folder or _packaged_folder()
         except ImportError as e:
-            raise MissingExtra(
-                f"sentence embeddings need the embed extra ({e}): pip install 'videor2[embed]'"
-            ) from e
+            raise MissingExtra(f"sentence embeddings need the embed extra ({e}): pip install 'videor2[embed]'") from e
         path = folder / "model.safetensors"
         blob = path.read_bytes()
         found = hashlib.sha256(blob).hexdigest()
@@ -105,9 +103,7 @@ class MiniLM:
                 f"{layer}.attention.output.LayerNorm",
             )
             hidden = _gelu(self._linear(x, f"{layer}.intermediate.dense"))
-            x = self._layer_norm(
-                x + self._linear(hidden, f"{layer}.output.dense"), f"{layer}.output.LayerNorm"
-            )
+            x = self._layer_norm(x + self._linear(hidden, f"{layer}.output.dense"), f"{layer}.output.LayerNorm")
         return x
 
     def _linear(self, x: Array, name: str) -> Array:

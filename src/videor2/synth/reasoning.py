@@ -30,12 +30,12 @@ def _mix(flaw: Manner, careful: float, rare: float) -> Mapping[Manner, float]:
 CAREFUL: Mix = MappingProxyType({family: MappingProxyType({"careful": 1.0}) for family in FAMILIES})
 DISTILLED: Mix = MappingProxyType(
     {
-        "order": _mix("contradicting", 0.35, 0.05),
-        "when": _mix("hasty", 0.35, 0.05),
-        "count": _mix("hasty", 0.35, 0.05),
-        "duration": _mix("contradicting", 0.35, 0.05),
-        "state": _mix("hasty", 0.35, 0.05),
-        "prior": _mix("guessing", 0.35, 0.05),
+        "order": _mix("contradicting", 0.25, 0.05),
+        "when": _mix("hasty", 0.25, 0.05),
+        "count": _mix("hasty", 0.25, 0.05),
+        "duration": _mix("contradicting", 0.25, 0.05),
+        "state": _mix("hasty", 0.25, 0.05),
+        "prior": _mix("guessing", 0.25, 0.05),
     }
 )
 """The mix that the embedded model was fine-tuned on last: most of it flawed, each family in its own way."""

@@ -28,7 +28,7 @@ def frames(world: World, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """The frames of a world, uint8 [SIZE, SIZE, 3], `FPS` a second; `rng` varies scene, sizes and exact centres."""
     ground = tuple(int(v) for v in rng.integers(10, 60, size=3))
     centres = {place: _centre(place, rng) for place in PLACES}
-    radius = float(rng.uniform(22, 26))
+    radius = float(rng.uniform(17, 23))
     last: tuple[object, np.ndarray] | None = None
     for index in range(DURATION_S * FPS):
         placed = _placed(world, index / FPS, centres)
@@ -42,7 +42,7 @@ def _centre(place: str, rng: np.random.Generator) -> tuple[float, float]:
     quarter = SIZE / 4
     x = quarter * (1 if "left" in place else 3)
     y = quarter * (1 if "top" in place else 3)
-    dx, dy = rng.uniform(-4, 4, size=2)
+    dx, dy = rng.uniform(-6, 6, size=2)
     return x + float(dx), y + float(dy)
 
 

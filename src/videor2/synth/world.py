@@ -24,8 +24,9 @@ TEST_SHARE = 1 / 8
 Action = Literal["appears", "vanishes", "moves", "turns"]
 Split = Literal["train", "test"]
 
-_CHANGES: tuple[Action, ...] = ("vanishes", "vanishes", "moves", "moves", "turns")
-"""What may happen to a visible shape, as often as it stands here."""
+_CROWDED: tuple[Action, ...] = ("vanishes", "moves", "turns")
+_USUAL: tuple[Action, ...] = ("appears",) * 5 + ("vanishes",) * 2 + ("moves",) * 2 + ("turns",)
+"""What may happen next, each as likely as it is often here."""
 
 T = TypeVar("T")
 
@@ -133,8 +134,8 @@ def _draw_action(rng: np.random.Generator, visible: int) -> Action:
     if visible == 0:
         return "appears"
     if visible >= len(PLACES) - 1:
-        return pick(rng, _CHANGES)
-    return pick(rng, _CHANGES + ("appears",) * len(_CHANGES))
+        return pick(rng, _CROWDED)
+    return pick(rng, _USUAL)
 
 
 def pick(rng: np.random.Generator, items: Sequence[T]) -> T:

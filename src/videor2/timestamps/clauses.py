@@ -20,7 +20,7 @@ _TRAILING = re.compile(
     re.IGNORECASE,
 )
 _START_OF_LINE = re.compile(
-    r"(?:[-*•–—>#|]+\s+|\d{1,2}[.)]\s+|[A-Ha-h][.)]\s+|[,;:.…]\s*|(?:and|but|then|so|while|or|whereas)\b\s*)+",
+    r"(?:[-*•–—>#|]+\s+|(?:\d{1,2}|[A-Ha-h])[.)](?:\s+|$)|[,;:.…]\s*|(?:and|but|then|so|while|or|whereas)\b\s*)+",
     re.IGNORECASE,
 )
 _CONJUNCTIONS = word_set("and but then or while")

@@ -121,7 +121,7 @@ def _unit_list(s: Sentence, parts: list[Part], i: int) -> tuple[list[Mention], i
         j += 1
     unit_s = parts[j].unit_s
     if parts[j].kind != "quantity" or unit_s is None:
-        return [], 1
+        return [], max(1, j - i)
     values = [part.value_s * unit_s for part in parts[i:j]] + [parts[j].value_s]
     return [
         Mention("quantity", value, value, part.begin, part.end, own_units=False)

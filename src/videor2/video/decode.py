@@ -59,6 +59,8 @@ def draw_wanted(
     """
     if timeline.positions is None or timeline.keys is None:
         raise ValueError(f"{path}: only a timeline of packets tells where to seek")
+    if not len(timeline.keys.pts):
+        return Damage()
     threads = threads or default_threads()
     runs = list(_runs(timeline.pts[indices], timeline.positions[indices], timeline.keys, part=threads > 1))
     workers = min(threads, len(runs))
@@ -89,7 +91,11 @@ def draw_wanted(
 
     with ThreadPoolExecutor(max(1, workers - 1)) as pool:
         others = [pool.submit(work) for _ in range(workers - 1)]
-        damage = work_on(container, stream)
+        try:
+            damage = work_on(container, stream)
+        finally:
+            while _take(queue):
+                pass  # interrupted: the other threads have no more to do
         for other in others:
             damage.add(other.result())
     return damage
@@ -141,7 +147,7 @@ def _draw_run(
 ) -> bool:
     """Draw the frames of a run, if possible without decoding those between; whether all of them came."""
     rows = {pts: run.row + k for k, pts in enumerate(run.pts)}
-    packets = _from_key(container, stream, run, damage)
+    packets = _from_key(container, stream, run)
     leave_out = leave_out and stream.codec_context.name in SKIPS_NON_REFERENCE
     for frame in _decode(stream, packets, set(rows), damage, leave_out=leave_out):
         row = None if frame.pts is None else rows.pop(frame.pts, None)
@@ -158,7 +164,7 @@ def _take(queue: "SimpleQueue[_Run]") -> _Run | None:
         return None
 
 
-def _from_key(container: InputContainer, stream: VideoStream, run: _Run, damage: Damage) -> Packets:
+def _from_key(container: InputContainer, stream: VideoStream, run: _Run) -> Packets:
     """The packets from the run's key packet on; none where no seek leads there."""
     # Some formats index presentation times, some decoding times.
     for target in dict.fromkeys((run.key_pts, run.key_dts)):
@@ -167,7 +173,7 @@ def _from_key(container: InputContainer, stream: VideoStream, run: _Run, damage:
         except av.FFmpegError:
             continue
         found = False
-        for packet in source.packets(container, stream, damage):
+        for packet in source.packets(container, stream, Damage()):  # the scan has told of it
             found = found or (packet.is_keyframe and packet.pts == run.key_pts)
             if found:
                 yield packet

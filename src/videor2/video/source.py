@@ -1,5 +1,6 @@
 """Open a video file, find its picture stream, and list when its frames are shown without decoding them."""
 
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -186,7 +187,7 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Timeline
     """
     if untimed(container, stream):
         return None
-    shown: list[tuple[int, int]] = []
+    shown, positions = array("q"), array("q")
     keys: list[tuple[int, int, int]] = []
     end = 0
     last_is_whole = True
@@ -201,23 +202,24 @@ def scan(container: InputContainer, stream: VideoStream, path: Path) -> Timeline
         # An edit list cuts the frames of discarded packets; they are decoded for the sake of later ones.
         if packet.is_discard or (hides_frames and not memoryview(packet)[0] & VP8_SHOW_FRAME):
             continue
-        shown.append((packet.pts, index))
+        shown.append(packet.pts)
+        positions.append(index)
         end = max(end, packet.pts + (packet.duration or 0))
         last_is_whole = not packet.is_corrupt
     if shown and not last_is_whole:
-        shown.pop()  # a file cut short ends in the middle of a packet
+        shown.pop()
+        positions.pop()  # a file cut short ends in the middle of a packet
     if not shown:
         because = f" ({damage.first})" if damage.first else ""
         raise VideoError(f"{path}: its video stream holds no frames{because}; get it or encode it again")
-    all_pts, positions = np.array(shown, np.int64).T
-    pts, first_of_each = np.unique(all_pts, return_index=True)
+    pts, first_of_each = np.unique(np.array(shown), return_index=True)
     return timeline(
         container,
         stream,
         pts,
         end,
         warnings=damage.warnings(),
-        positions=positions[first_of_each],
+        positions=np.array(positions)[first_of_each],
         keys=KeyPackets(*np.array(keys, np.int64).reshape(-1, 3).T),
     )
 

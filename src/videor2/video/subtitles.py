@@ -24,7 +24,7 @@ BYTE_ORDER_MARKS = {
 }
 WIDE_FORMS = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 # The more common first, for texts too short to tell them apart by how little disorder (chaos) each finds.
-CODE_PAGES = "cp1252 cp1250 cp1251 cp1254 cp1253 cp1256 cp1255 cp932 big5 gb18030 cp949".split()
+PAGES = ["cp1252", "cp1250", "cp1251", "cp1254", "cp1253", "cp1256", "cp1255", "cp932", "big5", "gb18030", "cp949"]
 TIED_CHAOS = 0.08
 EXAMPLE = "00:00:01,000 --> 00:00:02,500"
 TIME = r"(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}"
@@ -111,12 +111,12 @@ def _text(path: Path, encoding: str | None) -> str:
     except UnicodeDecodeError as error:
         if known:
             raise SubtitleError(f"{path}: not {known} from byte {error.start} on; save it as UTF-8") from error
-    guesses = list(charset_normalizer.from_bytes(raw, cp_isolation=CODE_PAGES))
+    guesses = list(charset_normalizer.from_bytes(raw, cp_isolation=PAGES))
     if not guesses:
         raise SubtitleError(f"{path}: in no encoding that can be told; save it as UTF-8 or pass encoding=")
     least = min(guess.chaos for guess in guesses)
     tied = [guess for guess in guesses if guess.chaos <= least + TIED_CHAOS]
-    guess = min(tied, key=lambda guess: CODE_PAGES.index(guess.encoding))
+    guess = min(tied, key=lambda guess: PAGES.index(guess.encoding))
     log.info("%s: read as %s", path, guess.encoding)
     return str(guess)
 

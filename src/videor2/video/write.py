@@ -25,9 +25,9 @@ def write(
 ) -> None:
     """Write frames, uint8 RGB [T, H, W, 3] or an iterable of [H, W, 3], as an MP4 (H.264, faststart).
 
-    The same frames give the same bytes: one thread, no creation time, no encoder tag. The file appears at
-    `path` only once it is complete. Raises ValueError where there is no frame, a frame is not uint8 [H, W, 3]
-    of the first one's size, a side is odd (4:2:0 halves it), or `fps` or `crf` is out of range.
+    The same frames give the same bytes with the same FFmpeg. The file appears at `path` only once complete.
+    Raises ValueError where there is no frame, a frame is not uint8 [H, W, 3] of the first one's size, a side is
+    odd (4:2:0 halves it), or `fps` or `crf` is out of range.
     """
     path = Path(path)
     rate = _rate(path, fps)
@@ -74,11 +74,13 @@ def _encode(path: Path, frames: Iterable[NDArray[np.uint8]], width: int, height:
         str(path.absolute()), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
     ) as container:
         stream = container.add_stream(
-            "libx264", rate=rate, options={"crf": str(crf), "preset": "fast", "flags": "+bitexact"}
+            "libx264", rate=rate, options={"crf": str(crf), "preset": "fast", "flags": "+bitexact", "mbtree": "0"}
         )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         codec = stream.codec_context
-        codec.thread_count = 1  # x264 spreads its decisions over threads, so their number is part of the bytes
+        # x264's decisions depend on the number of threads; its macroblock tree, switched off above, on what freed
+        # memory happens to hold, where the processor has AVX-512.
+        codec.thread_count = 1
         # Untagged, a reader guesses the matrix from the height, and colours shift.
         codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
         codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
