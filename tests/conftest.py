@@ -21,9 +21,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small written training split with careful responses: `train.jsonl` beside its clips."""
     from videor2.synth.build import SynthConfig, build
 
-    return build(
-        SynthConfig("train", 6, seed=5, questions=3, mix="careful"), tmp_path_factory.mktemp("world")
-    )
+    return build(SynthConfig("train", 6, seed=5, questions=3, mix="careful"), tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def told(text: str) -> list[tuple[float, str]]:
         ("A red ball (00:03) appears.", "A red ball appears"),
         ('He says "go" at 00:03.', 'He says "go"'),
         ("He stands up at 00:03.", "He stands up"),
-        ("The ball costs $3.50, e.g. at 00:03, in shops.", "The ball costs $3.50, e.g in shops"),
+        ("The ball costs $3.50, e.g. at 00:03, in shops.", "The ball costs $3.50, e.g. in shops"),
     ],
 )
 def test_a_claim_is_the_sentence_without_its_time(text: str, sentence: str) -> None:

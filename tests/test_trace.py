@@ -139,7 +139,7 @@ def test_format_agrees_with_the_published_reward_where_that_is_right(shared_data
     assert checked >= 20
 
 
-def test_real_rollouts_split_as_counted_by_hand(shared_data: Path) -> None:
+def test_real_rollouts_show_every_state(shared_data: Path) -> None:
     log = (shared_data / "traces/grpo_logs/jike338_debug_log_3b.txt").read_text(errors="replace")
     rollouts = [part.split("\nSolution:")[0] for part in re.split(r"\nContent: ", "\n" + log)[1:]]
     states = Counter(Trace.parse(rollout).state for rollout in rollouts)

@@ -19,9 +19,7 @@ class Score:
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.status == "ok"):
-            raise ValueError(
-                f"a score has a value exactly when its status is ok: {self.value}, {self.status}"
-            )
+            raise ValueError(f"a score has a value exactly when its status is ok: {self.value}, {self.status}")
         if self.value is not None and not 0.0 <= self.value <= 1.0:
             raise ValueError(f"a score is in [0, 1], not {self.value}")
 

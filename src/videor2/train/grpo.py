@@ -10,7 +10,8 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from videor2.data.examples import DataError, Example, read_examples
 from videor2.models.load import load_model, save_model
 from videor2.models.prompt import messages
-from videor2.rewards.trl import RewardConfig, make_rewards
+from videor2.rewards import RewardConfig
+from videor2.rewards.trl import make_rewards
 from videor2.train.config import Strict
 from videor2.train.progress import report_progress, write_history
 from videor2.video.store import ClipStore, VideoConfig

@@ -40,8 +40,8 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     """TRL's `GRPOTrainer` for prompts with a video; everything else is as documented there.
 
     clips: reads the videos that prompts name. `train_dataset` has a conversational `prompt` column, whose user
-    turn may start with a part `{"type": "video", "video": path, "subtitles": path or None}`; its other columns reach the
-    reward functions.
+    turn may start with a part `{"type": "video", "video": path, "subtitles": path or None}`; its other columns reach
+    the reward functions.
     """
 
     def __init__(
