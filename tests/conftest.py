@@ -1,9 +1,17 @@
 """Fixtures that several test files share."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Two busy cores make any test slow now and then; that is no failure of the code under test.
+settings.register_profile("videor2", deadline=None)
+settings.load_profile("videor2")
 
 SHARED = Path(os.environ.get("VIDEOR2_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -35,3 +43,14 @@ def untrained(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Path:
     folder = tmp_path_factory.mktemp("untrained")
     save_model(*load_model("tiny-untrained", corpus=corpus, seed=0), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def videor2() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in a process of its own, as a user does."""
+
+    def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from videor2.cli import main; main()", *map(str, arguments)]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=300, check=False)
+
+    return run

@@ -7,13 +7,6 @@ from pathlib import Path
 
 import pytest
 
-VIDEOR2 = [sys.executable, "-c", "from videor2.cli import main; main()"]
-
-
-def videor2(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [*VIDEOR2, *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
-
 
 def test_importing_the_package_is_fast_and_loads_no_torch() -> None:
     code = (
@@ -39,14 +32,14 @@ def test_the_core_loads_no_torch(module: str) -> None:
     assert result.stdout.strip() == "[]"
 
 
-def test_the_version_is_that_of_the_package() -> None:
+def test_the_version_is_that_of_the_package(videor2) -> None:
     from importlib.metadata import version
 
     assert videor2("version").stdout.strip() == version("videor2")
     assert json.loads(videor2("version", "--json").stdout) == {"version": version("videor2")}
 
 
-def test_score_writes_a_row_for_each_row() -> None:
+def test_score_writes_a_row_for_each_row(videor2) -> None:
     rows = '{"id": 1, "response": "<think>x</think><answer>B</answer>"}\n{"id": 2, "response": "B"}\n'
     done = videor2("score", "format", stdin=rows)
     assert done.returncode == 0
@@ -67,7 +60,7 @@ def test_score_writes_a_row_for_each_row() -> None:
         (["report", "nowhere"], "nowhere"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], told: str) -> None:
+def test_bad_input_is_one_line_and_exit_code_2(videor2, arguments: list[str], told: str) -> None:
     done = videor2(*arguments, stdin="{\n")
     assert done.returncode == 2, done.stderr
     assert told in done.stderr
@@ -76,11 +69,11 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], told: str) 
     assert done.stdout == ""
 
 
-def test_a_wrong_option_is_exit_code_2() -> None:
+def test_a_wrong_option_is_exit_code_2(videor2) -> None:
     assert videor2("score", "format", "--colour", "red").returncode == 2
 
 
-def test_synth_writes_clips_and_says_where(tmp_path: Path) -> None:
+def test_synth_writes_clips_and_says_where(videor2, tmp_path: Path) -> None:
     done = videor2("data", "synth", "--out", tmp_path, "--clips", "1", "--json")
     path = Path(json.loads(done.stdout)["path"])
     assert path == tmp_path / "train.jsonl"
