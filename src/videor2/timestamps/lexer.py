@@ -56,7 +56,7 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _DIGITS = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
 _SPELLED = rf"(?:{_any(*_TENS)}(?:[\s-]{_any(*_ONES)})?|{_any(*_TEENS, *_ONES, 'zero')})\b"
 _NUMBER = rf"(?:{_DIGITS}|(?:(?:a|one)\shundred(?:\sand)?\s)?{_SPELLED}|(?:a|one)\shundred\b)"
-_COUNT = rf"(?:{_NUMBER}(?:\sand\sa\shalf)?|half(?:\san?)?\b|(?:a\s)?quarter\sof\san\b|an?\b)"
+_COUNT = rf"(?:{_NUMBER}(?:\sand\sa\shalf)?|half(?:\san?)?\b|(?:(?:a\s)?quarter|three\squarters)\sof\san?\b|an?\b)"
 _NTH = rf"(?:[0-9]{{1,4}}(?:st|nd|rd|th)|{_any(*_ORDINALS)})\b"
 
 _NO_LETTER = r"(?![^\W\d_])"  # digits may follow a unit, as in 2m30s
@@ -192,7 +192,7 @@ def _number(text: str) -> float:
     if text.startswith("half"):
         return 0.5
     if "quarter" in text:
-        return 0.25
+        return 0.75 if text.startswith("three") else 0.25
     whole = text.removesuffix(" and a half")
     value = 0.5 if whole != text else 0.0
     for word in re.findall(r"[0-9.]+|[a-z]+", whole):

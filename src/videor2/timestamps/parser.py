@@ -90,7 +90,9 @@ def _range(s: Sentence, a: Part, b: Part) -> Mention | None:
 
 def _joint(s: Sentence, a: Part, b: Part) -> Literal["to", "and", "pair"] | None:
     """What makes one range of two neighbours: "to" or a dash; "between X and Y"; "[X, Y]"."""
-    if b.begin - a.end > _LONGEST_GAP or "opening" in (a.kind, b.kind) or b.kind == "invalid":
+    if b.begin - a.end > _LONGEST_GAP or b.kind in ("invalid", "opening"):
+        return None
+    if a.kind == "opening" and b.kind != "ordinal":  # "the first minute" is an interval, and the first of several
         return None
     gap = s.low[a.end : b.begin]
     if _TO.fullmatch(gap):

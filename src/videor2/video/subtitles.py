@@ -11,6 +11,8 @@ from pathlib import Path
 import charset_normalizer
 import pysubs2
 
+from videor2.errors import InputError
+
 log = logging.getLogger(__name__)
 
 FORMATS = ("srt", "vtt", "ass", "ssa")
@@ -35,7 +37,7 @@ VTT_INLINE_TIME = re.compile(rf"<{TIME}>")
 OVERRIDE = re.compile(r"\{\\[^}]*\}|\{[A-Za-z]:[^}]*\}")
 
 
-class SubtitleError(ValueError):
+class SubtitleError(InputError):
     """A subtitle file that cannot be read; the message names the file, the line and the fix."""
 
 
