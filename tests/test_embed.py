@@ -130,13 +130,12 @@ def test_a_missing_extra_says_what_to_install(absent: str, monkeypatch: pytest.M
         MiniLM()
 
 
-def test_embedding_needs_no_torch_and_no_network() -> None:
+def test_embedding_needs_no_network() -> None:
     code = """
-import socket, sys
+import socket
 def refuse(*a, **k): raise AssertionError("network")
 socket.socket.connect = socket.getaddrinfo = refuse
 from videor2.scores.embed import Embedder
 Embedder().embed(["a red circle appears"])
-assert "torch" not in sys.modules and "transformers" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

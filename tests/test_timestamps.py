@@ -187,6 +187,8 @@ during the first half minute => 0-30
 in the opening minute => 0-60
 three minutes into the clip => 180
 a quarter of an hour in, he leaves => 900
+three quarters of a minute in, he leaves => 45
+From the first second to the fifth second it rains. => 1-5
 five seconds into the footage => 5
 in the first two minutes and ten seconds => 0-130
 about forty seconds in, => 40
@@ -317,9 +319,18 @@ the subtitles show 00:01:02 => 62
 cooks for 2 minutes, then at 03:10 flips it => 190
 two seconds after 00:10 => 10
 B) 00:12 - 00:15 => 12-15
+He falls 3.5 seconds into the clip and rises at 6 seconds. => 3.5 6
+At 3:20 the board shows 21-18, a three-point lead. => 200
+He waits 30 seconds and at 01:10 he leaves. => 70
+From 01:20 back to 01:10 it is played in reverse. => 80 70
 """
 
 NOT_THE_TIME_OF_THE_VIDEO = r"""
+Revelation 21:4 is on the tombstone.
+The parking meter shows 01:30 left.
+He holds his breath for 1:45.
+They trail 10:14 at half-time.
+The car does 0 to 100 in 4 seconds.
 Psalm 23:1 is on the wall.
 A 4:3 aspect ratio is used.
 The final score was 2:1.

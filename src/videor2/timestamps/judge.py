@@ -76,7 +76,7 @@ _RESULT_TIME = re.compile(
 _FINISHES = re.compile(r"\b(?:finish\w*|complet\w+|solv\w+|ran|runs|swims|swam|record|done)\b")
 _SCHEDULE = re.compile(
     r"(?:scheduled|time-?table|appointment|itinerary|invitation|on the (?:calendar|schedule)|boarding|departures?|"
-    r"curfew|kick-?off|(?:is|are) open|open from|opening hours)\b"
+    r"curfew|kick-?off|open from|opening hours)\b"
 )
 _DATE = re.compile(
     r"(?:\d{4}-\d{2}-\d{2}|\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?|(?:mon|tues|wednes|thurs|fri|satur|sun)day),?$"

@@ -56,7 +56,7 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _DIGITS = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
 _SPELLED = rf"(?:{_any(*_TENS)}(?:[\s-]{_any(*_ONES)})?|{_any(*_TEENS, *_ONES, 'zero')})\b"
 _NUMBER = rf"(?:{_DIGITS}|(?:(?:a|one)\shundred(?:\sand)?\s)?{_SPELLED}|(?:a|one)\shundred\b)"
-_COUNT = rf"(?:{_NUMBER}(?:\sand\sa\shalf)?|half(?:\san?)?\b|(?:(?:a\s)?quarter|three\squarters)\sof\san?\b|an?\b)"
+_COUNT = rf"(?:(?:(?:a\s)?quarter|three\squarters)\sof\san?\b|half(?:\san?)?\b|{_NUMBER}(?:\sand\sa\shalf)?|an?\b)"
 _NTH = rf"(?:[0-9]{{1,4}}(?:st|nd|rd|th)|{_any(*_ORDINALS)})\b"
 
 _NO_LETTER = r"(?![^\W\d_])"  # digits may follow a unit, as in 2m30s
