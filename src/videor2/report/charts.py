@@ -69,7 +69,7 @@ def curve(points: Points, *, label: str, high: float | None = None) -> Markup:
     """
     ys = [y for _, y in points]
     top = high if high is not None else _round_up(max(*ys, 1e-9))
-    bottom = min(0.0, -_round_up(-min(ys))) if min(ys) < 0 else 0.0
+    bottom = min(0.0, -_round_up(max(-min(ys), 1e-9))) if min(ys) < 0 else 0.0
     first, last = points[0][0], points[-1][0]
     smoothed = smooth(points)
 
