@@ -55,7 +55,7 @@ def _explain(error: Exception) -> str:
 def quickstart(
     out: Annotated[Path, typer.Option(help="The run directory.")] = Path("runs/quickstart"),
     seed: Annotated[int, typer.Option(help="Decides clips, training and sampling.")] = 0,
-    steps: Annotated[int, typer.Option(help="Steps of GRPO.", min=1)] = 50,
+    steps: Annotated[int, typer.Option(help="Steps of GRPO.", min=1)] = 40,
     clips: Annotated[int, typer.Option(help="Held-out clips, three questions each.", min=1)] = 128,
     as_json: Json = False,
 ) -> None:

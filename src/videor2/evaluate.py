@@ -1,4 +1,4 @@
-"""Run a model over samples, score what it says, and sum up.
+"""Score what a model said, and sum up.
 
 A record is one response with everything that was measured of it; a summary is the mean of each metric with its
 interval and coverage.

@@ -48,7 +48,7 @@ class QuickstartSettings:
     train_clips: int = 240
     test_clips: int = 128
     questions: int = 3
-    steps: int = 50
+    steps: int = 40
     threads: int = 2
 
 

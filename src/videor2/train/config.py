@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
 
 from videor2.errors import InputError
+from videor2.video.store import VideoConfig
 
 
 class ConfigError(InputError):
@@ -17,6 +18,46 @@ class Strict(BaseModel):
     """A part of a config in which an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunSettings(Strict):
+    """What every recipe says."""
+
+    model: str
+    """`tiny`, `tiny-untrained`, a path or a hub id."""
+    out: Path
+    seed: int = 0
+    instruction: str = ""
+    """What every question is followed by; general models need to be told to think and to cite times."""
+    video: VideoConfig = VideoConfig()
+    cache_mb: PositiveInt = 1024
+    bf16: bool = False
+    threads: PositiveInt | None = None
+    """Of torch on a CPU; more than there are cores starve each other."""
+    max_grad_norm: PositiveFloat = 1.0
+    logging_steps: PositiveInt = 1
+    save_steps: PositiveInt = 100
+    report_to: tuple[str, ...] = ()
+
+
+def trainer_arguments(settings: RunSettings) -> dict[str, Any]:
+    """The arguments of transformers' `Trainer` that follow from any recipe."""
+    import torch
+
+    return {
+        "max_grad_norm": settings.max_grad_norm,
+        "bf16": settings.bf16,
+        "use_cpu": not torch.cuda.is_available(),
+        "seed": settings.seed,
+        "data_seed": settings.seed,
+        "logging_steps": settings.logging_steps,
+        "save_steps": settings.save_steps,
+        "save_total_limit": 2,
+        "report_to": list(settings.report_to) or "none",
+        "remove_unused_columns": False,
+        "disable_tqdm": True,
+        **({"gradient_checkpointing": True} if torch.cuda.is_available() else {}),
+    }
 
 
 C = TypeVar("C", bound=BaseModel)

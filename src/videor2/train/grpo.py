@@ -12,9 +12,9 @@ from videor2.models.load import load_model, save_model
 from videor2.models.prompt import messages
 from videor2.rewards import RewardConfig
 from videor2.rewards.trl import make_rewards
-from videor2.train.config import Strict
+from videor2.train.config import RunSettings, Strict, trainer_arguments
 from videor2.train.progress import report_progress, write_history
-from videor2.video.store import ClipStore, VideoConfig
+from videor2.video.store import ClipStore
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -36,16 +36,11 @@ class RewardSettings(Strict):
     max_claim_s: PositiveFloat = 30.0
 
 
-class GRPOSettings(Strict):
+class GRPOSettings(RunSettings):
     """A whole recipe of GRPO."""
 
     model: str = "tiny"
-    out: Path
     data: list[Path] = Field(min_length=1)
-    seed: int = 0
-    instruction: str = ""
-    video: VideoConfig = VideoConfig()
-    cache_mb: PositiveInt = 1024
     num_generations: int = Field(default=8, ge=2)
     """G, the completions per prompt."""
     prompts_per_step: PositiveInt = 1
@@ -63,12 +58,6 @@ class GRPOSettings(Strict):
     max_completion_length: PositiveInt = 1024
     rewards: RewardSettings = RewardSettings()
     freeze_vision: bool = True
-    bf16: bool = False
-    threads: PositiveInt | None = None
-    max_grad_norm: PositiveFloat = 1.0
-    logging_steps: PositiveInt = 1
-    save_steps: PositiveInt = 100
-    report_to: tuple[str, ...] = ()
 
 
 def train(settings: GRPOSettings, *, resume: bool = False) -> Path:
@@ -94,7 +83,6 @@ def train(settings: GRPOSettings, *, resume: bool = False) -> Path:
 
 def build_trainer(settings: GRPOSettings, examples: list[Example]) -> "VideoGRPOTrainer":
     """The trainer of a recipe, model loaded and ready to train on the examples."""
-    import torch
     from trl import GRPOConfig
 
     from videor2.train.video_grpo import VideoGRPOTrainer
@@ -118,18 +106,7 @@ def build_trainer(settings: GRPOSettings, examples: list[Example]) -> "VideoGRPO
         warmup_steps=settings.warmup_ratio,
         max_steps=settings.max_steps or -1,
         num_train_epochs=settings.epochs,
-        max_grad_norm=settings.max_grad_norm,
-        bf16=settings.bf16,
-        use_cpu=not torch.cuda.is_available(),
-        **({"gradient_checkpointing": True} if torch.cuda.is_available() else {}),
-        seed=settings.seed,
-        data_seed=settings.seed,
-        logging_steps=settings.logging_steps,
-        save_steps=settings.save_steps,
-        save_total_limit=2,
-        report_to=list(settings.report_to) or "none",
-        remove_unused_columns=False,
-        disable_tqdm=True,
+        **trainer_arguments(settings),
     )
     trainer = VideoGRPOTrainer(
         model,

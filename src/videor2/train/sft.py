@@ -16,7 +16,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from videor2.data.examples import DataError, Example, read_examples
 from videor2.models.load import load_model, save_model
 from videor2.models.prompt import encode, messages
-from videor2.train.config import Strict
+from videor2.train.config import RunSettings, Strict, trainer_arguments
 from videor2.train.progress import report_progress, write_history
 from videor2.video.store import ClipStore, VideoConfig
 
@@ -50,28 +50,18 @@ class Stage(Strict):
     max_steps: PositiveInt | None = None
 
 
-class SFTSettings(Strict):
+class SFTSettings(RunSettings):
     """A whole recipe of supervised fine-tuning."""
 
     model: str = "tiny-untrained"
-    """`tiny-untrained`, `tiny`, a path or a hub id."""
-    out: Path
     stages: list[Stage] = Field(min_length=1)
-    seed: int = 0
-    instruction: str = ""
-    """What every question is followed by; general models need to be told to think and to cite times."""
     video: VideoConfig = VideoConfig(fps=1.0, max_frames=128)
-    cache_mb: PositiveInt = 1024
     lora: LoraSettings | None = None
-    bf16: bool = False
-    threads: PositiveInt | None = None
     weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: PositiveFloat = 1.0
     logging_steps: PositiveInt = 10
     save_steps: PositiveInt = 500
     save_dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """The dtype of the saved weights; as trained if not given."""
-    report_to: tuple[str, ...] = ()
 
 
 @dataclass
@@ -161,7 +151,6 @@ def _texts(example: Example, instruction: str) -> list[str]:
 
 
 def _trainer(settings: SFTSettings, stage: Stage, model: "PreTrainedModel", collator: SFTCollator) -> "SFTTrainer":
-    import torch
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
@@ -185,20 +174,9 @@ def _trainer(settings: SFTSettings, stage: Stage, model: "PreTrainedModel", coll
         num_train_epochs=stage.epochs,
         max_steps=stage.max_steps or -1,
         weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        bf16=settings.bf16,
-        use_cpu=not torch.cuda.is_available(),
-        **({"gradient_checkpointing": True} if torch.cuda.is_available() else {}),
-        seed=settings.seed,
-        data_seed=settings.seed,
-        logging_steps=settings.logging_steps,
-        save_steps=settings.save_steps,
-        save_total_limit=2,
-        report_to=list(settings.report_to) or "none",
-        remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
-        disable_tqdm=True,
+        **trainer_arguments(settings),
     )
     trainer = SFTTrainer(
         model=model,
