@@ -5,7 +5,9 @@ Exit codes: 0 done, 2 bad input (one line that names file, row and fix), 130 int
 
 import json
 import logging
+import os
 import sys
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -32,10 +34,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Config = Annotated[Path, typer.Option(help="A YAML recipe, or the name of a shipped one.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Fields to change, as key=value; dots reach in.")]
 Resume = Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")]
+QUIET = {
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+"""What the environment may say otherwise."""
 
 
 def main() -> None:
     """Run the command line; what is wrong with the input becomes one line on stderr and exit code 2."""
+    # Progress bars and advice of the libraries below are not for the reader of a command's output.
+    for name, quiet in QUIET.items():
+        os.environ.setdefault(name, quiet)
+    warnings.filterwarnings("ignore", category=FutureWarning)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("videor2").setLevel(logging.INFO)
     try:
@@ -64,7 +76,6 @@ def quickstart(
     from videor2.quickstart import quickstart as run
     from videor2.report.text import before_and_after
 
-    _quiet_libraries()
     summary = run(out, QuickstartSettings(seed=seed, steps=steps, test_clips=clips))
     print(json.dumps(summary) if as_json else f"{before_and_after(summary)}\n\n{out / 'report.html'}")
 
@@ -82,7 +93,6 @@ def ask(
     from videor2.ask import ask as run
     from videor2.report.text import answered
 
-    _quiet_libraries()
     reply = run(video, question, options=tuple(option or ()), model=model, subtitles=subtitles)
     print(json.dumps(asdict(reply)) if as_json else answered(reply))
 
@@ -115,7 +125,6 @@ def sft(config: Config, overrides: Overrides = None, resume: Resume = False, as_
     from videor2.train import sft as recipe
     from videor2.train.config import load_config
 
-    _quiet_libraries()
     settings = load_config(_recipe(config), recipe.SFTSettings, overrides)
     _print_model(recipe.train(settings, resume=resume), as_json)
 
@@ -126,7 +135,6 @@ def grpo(config: Config, overrides: Overrides = None, resume: Resume = False, as
     from videor2.train import grpo as recipe
     from videor2.train.config import load_config
 
-    _quiet_libraries()
     settings = load_config(_recipe(config), recipe.GRPOSettings, overrides)
     _print_model(recipe.train(settings, resume=resume), as_json)
 
@@ -177,17 +185,3 @@ def _recipe(config: Path) -> Path:
 
 def _print_model(path: Path, as_json: bool) -> None:
     print(json.dumps({"model": str(path)}) if as_json else path)
-
-
-def _quiet_libraries() -> None:
-    """Progress bars and advice of the libraries below are not for the reader of a command's output."""
-    import warnings
-
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    import datasets
-
-    datasets.disable_progress_bars()
