@@ -24,7 +24,6 @@ from videor2.models.generate import generate
 from videor2.models.load import load_model
 from videor2.recipes import recipe
 from videor2.report import write_report
-from videor2.rewards import RewardConfig
 from videor2.synth.build import SynthConfig, build
 from videor2.train import grpo
 from videor2.train.config import load_config
@@ -85,16 +84,14 @@ def quickstart(out: Path, settings: QuickstartSettings | None = None) -> dict[st
     """Run all stages into `out`; gives the summary that is also in `out/summary.json`."""
     settings = settings or QuickstartSettings()
     run = _open_run(out, settings)
-    config = load_config(
-        recipe("tiny_grpo"),
-        grpo.GRPOSettings,
-        [
-            f"out={out / 'grpo'}",
-            f"data=[{out / 'synth' / 'train.jsonl'}]",
-            f"seed={settings.seed}",
-            f"max_steps={settings.steps}",
-            f"threads={settings.threads}",
-        ],
+    config = load_config(recipe("tiny_grpo"), grpo.GRPOSettings).model_copy(
+        update={
+            "out": out / "grpo",
+            "data": [out / "synth" / "train.jsonl"],
+            "seed": settings.seed,
+            "max_steps": settings.steps,
+            "threads": settings.threads,
+        }
     )
     run.stage("clips", lambda: _write_clips(out / "synth", settings))
     run.stage("evaluate before", lambda: _evaluate(config.model, "before", out, config, settings))
@@ -133,7 +130,6 @@ def _evaluate(name: str, phase: str, out: Path, config: grpo.GRPOSettings, setti
     model, processor = load_model(name)
     clips = ClipStore(config.video)
     samples = [example.sample for example in read_examples(out / "synth" / "test.jsonl")]
-    rewards = config.rewards
     records: list[Record] = []
     for decoding, temperature in DECODINGS.items():
         responses = generate(
@@ -150,9 +146,7 @@ def _evaluate(name: str, phase: str, out: Path, config: grpo.GRPOSettings, setti
         scored = score_responses(
             samples,
             responses,
-            config=RewardConfig(
-                buffer_s=rewards.buffer_s, threshold=rewards.threshold, max_claim_s=rewards.max_claim_s
-            ),
+            config=config.rewards.alignment,
             model=name,
             phase=phase,
             decoding=decoding,

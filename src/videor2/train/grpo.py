@@ -35,6 +35,11 @@ class RewardSettings(Strict):
     threshold: float = Field(default=0.75, ge=-1, le=1)
     max_claim_s: PositiveFloat = 30.0
 
+    @property
+    def alignment(self) -> RewardConfig:
+        """How claims are matched with events, in the reward and in the metric alike."""
+        return RewardConfig(self.variant, self.buffer_s, self.threshold, self.max_claim_s)
+
 
 class GRPOSettings(RunSettings):
     """A whole recipe of GRPO."""
@@ -110,14 +115,7 @@ def build_trainer(settings: GRPOSettings, examples: list[Example]) -> "VideoGRPO
     )
     trainer = VideoGRPOTrainer(
         model,
-        make_rewards(
-            RewardConfig(
-                buffer_s=weights.buffer_s,
-                threshold=weights.threshold,
-                variant=weights.variant,
-                max_claim_s=weights.max_claim_s,
-            )
-        ),
+        make_rewards(weights.alignment),
         args=args,
         train_dataset=dataset(examples, instruction=settings.instruction),
         processing_class=processor,

@@ -15,7 +15,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from videor2.data.examples import DataError, Example, read_examples
 from videor2.models.load import load_model, save_model
-from videor2.models.prompt import encode, messages
+from videor2.models.prompt import encode, messages, question_text
 from videor2.train.config import RunSettings, Strict, trainer_arguments
 from videor2.train.progress import report_progress, write_history
 from videor2.video.store import ClipStore, VideoConfig
@@ -83,28 +83,22 @@ class SFTCollator:
         batch = dict(encode(self.processor, chats, clips))
         labels = torch.full_like(batch["input_ids"], -100)
         for row, chat in enumerate(chats):
-            response = torch.tensor(self._response_ids(chat))
-            end = labels.shape[1] - self._trailing(chat)
-            span = slice(end - len(response), end)
+            turn = torch.tensor(self._assistant_turn(chat))
+            response = turn[: turn.tolist().index(self.processor.tokenizer.eos_token_id) + 1]
+            begin = labels.shape[1] - len(turn)
+            span = slice(begin, begin + len(response))
             if not torch.equal(batch["input_ids"][row, span], response):
                 raise DataError(f"{examples[row].sample.id}: the response's tokens depend on the prompt before it")
             labels[row, span] = response
         return batch | {"labels": labels}
 
-    def _suffix_ids(self, chat: list[dict[str, Any]]) -> list[int]:
+    def _assistant_turn(self, chat: list[dict[str, Any]]) -> list[int]:
         """The tokens that the chat template puts after the opening of the assistant's turn."""
         template = self.processor.apply_chat_template
         prompt = template(chat[:-1], tokenize=False, add_generation_prompt=True)
         whole = template(chat, tokenize=False)
         ids: list[int] = self.processor.tokenizer(whole.removeprefix(prompt), add_special_tokens=False)["input_ids"]
         return ids
-
-    def _response_ids(self, chat: list[dict[str, Any]]) -> list[int]:
-        ids = self._suffix_ids(chat)
-        return ids[: ids.index(self.processor.tokenizer.eos_token_id) + 1]
-
-    def _trailing(self, chat: list[dict[str, Any]]) -> int:
-        return len(self._suffix_ids(chat)) - len(self._response_ids(chat))
 
 
 def train(settings: SFTSettings, *, resume: bool = False) -> Path:
@@ -145,8 +139,6 @@ def _read(stage: Stage) -> list[Example]:
 
 
 def _texts(example: Example, instruction: str) -> list[str]:
-    from videor2.models.prompt import question_text
-
     return [question_text(example.sample, instruction=instruction), example.response or ""]
 
 

@@ -22,8 +22,7 @@ from videor2.models.prompt import Message, encode
 from videor2.video.store import ClipStore
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-    from transformers import PreTrainedModel, ProcessorMixin, TrainerCallback
+    from transformers import PreTrainedModel, ProcessorMixin
 
 VIDEO_FIELDS = ("pixel_values_videos", "video_grid_thw", "second_per_grid_ts")
 
@@ -50,10 +49,8 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         reward_funcs: Sequence[Callable[..., Any]],
         *,
         args: GRPOConfig,
-        train_dataset: "Dataset",
         processing_class: "ProcessorMixin",
         clips: ClipStore,
-        callbacks: "list[TrainerCallback] | None" = None,
         **kwargs: Any,
     ) -> None:
         self.clips = clips
@@ -66,9 +63,7 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             model=model,
             reward_funcs=list(reward_funcs),
             args=args,
-            train_dataset=train_dataset,
             processing_class=processing_class,
-            callbacks=callbacks,
             **kwargs,
         )
 
