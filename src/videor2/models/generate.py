@@ -1,9 +1,28 @@
-"""Answer questions about videos with a model: greedy, or sampled from a seed."""
+"""Answers to questions about videos, and G sampled completions per prompt with the prompt computed once.
+
+The prompts are read in one pass, their caches are repeated G times, and transformers' `generate` goes on from there.
+Tokens are drawn by the Gumbel trick from noise that belongs to a completion and not to a process: which completions
+a seed gives depends neither on how many processes share the batch nor on what was sampled before.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from videor2.models.prompt import encode, messages
+import numpy as np
+import torch
+from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers.generation import (
+    MinPLogitsWarper,
+    SuppressTokensLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from videor2.models.load import without_adapters
+from videor2.models.prompt import EncodedPrompt, encode_prompt, join_videos, messages
+from videor2.models.shared_prefix import prompt_position_ids
 from videor2.sample import Sample
 from videor2.video.store import ClipStore
 
@@ -34,33 +53,32 @@ def generate(
 ) -> list[str]:
     """The model's response to each sample, in order.
 
-    temperature 0 is greedy; else tokens are drawn from the softmax at that temperature, from a generator seeded
-    with `seed`. `on_batch` is told how many responses are done. Raises VideoError for a clip that cannot be read.
+    temperature 0 is greedy; else tokens are drawn from the softmax at that temperature, from generators seeded
+    with `seed` and the sample's place. `on_batch` is told how many responses are done. Raises VideoError for a clip
+    that cannot be read.
     """
-    import torch
-
-    torch.manual_seed(seed)
+    config = GenerationConfig(
+        do_sample=temperature > 0,
+        temperature=temperature or None,
+        max_new_tokens=max_new_tokens,
+        pad_token_id=processor.tokenizer.pad_token_id,
+        eos_token_id=end_token_ids(model, processor),
+    )
     responses: dict[int, str] = {}
     for rows in _batches(samples, batch_size):
-        chats = [messages(samples[row], instruction=instruction) for row in rows]
-        batch_clips = [clips.get(s.video, s.subtitles) for s in (samples[row] for row in rows) if s.video]
-        inputs = encode(processor, chats, batch_clips).to(model.device)
-        # The model keeps the position offset of the last video it saw; a batch without one must not inherit it.
-        model.model.rope_deltas = None
-        sampling = (
-            {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-            if temperature
-            else {"do_sample": False}
+        prompts = []
+        for sample in (samples[row] for row in rows):
+            batch_clips = [clips.get(sample.video, sample.subtitles)] if sample.video else []
+            chat = messages(sample, instruction=instruction)
+            prompts.append(encode_prompt(processor, chat, batch_clips).to(model.device))
+        sampled = rollout(
+            model,
+            prompts,
+            config=config,
+            suppress=vision_token_ids(processor),
+            seeds=[completion_seed(seed, row) for row in rows],
         )
-        with torch.inference_mode():
-            output = model.generate(
-                **inputs,
-                max_new_tokens=max_new_tokens,
-                suppress_tokens=vision_token_ids(processor),
-                **sampling,
-            )
-        completions = output[:, inputs["input_ids"].shape[1] :]
-        texts = processor.batch_decode(completions, skip_special_tokens=True)
+        texts = processor.batch_decode(sampled.completion_ids, skip_special_tokens=True)
         responses.update(zip(rows, texts, strict=True))
         if on_batch:
             on_batch(len(responses))
@@ -72,3 +90,173 @@ def _batches(samples: Sequence[Sample], size: int) -> Iterator[list[int]]:
     for has_video in (True, False):
         rows = [row for row, sample in enumerate(samples) if (sample.video is not None) == has_video]
         yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def end_token_ids(model: "PreTrainedModel", processor: "ProcessorMixin") -> list[int]:
+    """What ends a response: the tokenizer's end of sequence, and what the model's own generation config adds."""
+    own = model.generation_config.eos_token_id
+    more = own if isinstance(own, list) else [] if own is None else [own]
+    return sorted({processor.tokenizer.eos_token_id, *more})
+
+
+def completion_seed(*place: int) -> int:
+    """The seed of the completion at a place, such as (seed, step, row): unlike those of its neighbours."""
+    return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollouts:
+    """B = len(prompts) * G completions, those of a prompt side by side; each ends with its end-of-sequence token."""
+
+    completion_ids: list[torch.Tensor]
+    """(C_i,) each."""
+    log_probs: list[torch.Tensor]
+    """(C_i,) each: of the tokens under softmax(logits / temperature), before any of them is suppressed."""
+
+
+def rollout(
+    model: "PreTrainedModel",
+    prompts: Sequence[EncodedPrompt],
+    *,
+    config: GenerationConfig,
+    num_generations: int = 1,
+    suppress: Sequence[int] = (),
+    seeds: Sequence[int] | None = None,
+) -> Rollouts:
+    """Continue each prompt G = `num_generations` times.
+
+    config: as for `generate`; its `do_sample` decides between sampling and greedy. suppress: tokens that are never
+    written. seeds: one per completion (B of them), needed for sampling. Raises ValueError for a number of
+    seeds that does not fit.
+    """
+    count = len(prompts) * num_generations
+    if config.do_sample and len(seeds or ()) != count:
+        raise ValueError(f"{count} completions to sample, {len(seeds or ())} seeds")
+    input_ids = _left_padded([prompt.input_ids for prompt in prompts], config.pad_token_id)
+    attention_mask = _left_padded([torch.ones_like(prompt.input_ids) for prompt in prompts], 0)
+    recorder = _LogProbs(input_ids.shape[1], (config.temperature or 1.0) if config.do_sample else 1.0)
+    # In this order: the log-probs are of the model's own distribution, the noise falls on what is left of it.
+    processors = LogitsProcessorList([recorder])
+    if suppress:
+        processors.append(SuppressTokensLogitsProcessor(list(suppress), device=input_ids.device))
+    if config.do_sample:
+        processors.extend([*_warpers(config), _GumbelNoise(seeds or (), input_ids.device)])
+    with torch.no_grad():
+        cache = _prefill(model, prompts, input_ids, attention_mask, num_generations)
+        output = model.generate(
+            input_ids=input_ids.repeat_interleave(num_generations, dim=0),
+            attention_mask=attention_mask.repeat_interleave(num_generations, dim=0),
+            past_key_values=cache,
+            generation_config=GenerationConfig.from_dict(config.to_dict() | _GREEDY),
+            logits_processor=processors,
+        )
+    completions = output[:, input_ids.shape[1] :]
+    lengths = _lengths(completions, config.eos_token_id)
+    log_probs = recorder.of(output)
+    return Rollouts(
+        [row[:length] for row, length in zip(completions, lengths, strict=True)],
+        [row[:length] for row, length in zip(log_probs, lengths, strict=True)],
+    )
+
+
+_GREEDY = {
+    "do_sample": False,
+    "temperature": None,
+    "top_k": None,
+    "top_p": None,
+    "min_p": None,
+    "suppress_tokens": None,
+}
+"""What `generate` is told: `rollout` adds the noise that makes its greedy choice a draw."""
+
+
+def _prefill(
+    model: "PreTrainedModel",
+    prompts: Sequence[EncodedPrompt],
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor,
+    repeats: int,
+) -> DynamicCache:
+    """The cache of all but the prompts' last tokens, (B, P - 1), each row repeated."""
+    base = without_adapters(model)
+    positions = [prompt_position_ids(base, prompt) for prompt in prompts]
+    cache = DynamicCache(config=base.config)
+    model(
+        input_ids=input_ids[:, :-1],
+        attention_mask=attention_mask[:, :-1],
+        position_ids=torch.stack([_left_padded(list(axis), 0) for axis in zip(*positions, strict=True)])[..., :-1],
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+        **join_videos(prompts),
+    )
+    cache.batch_repeat_interleave(repeats)
+    # By how much positions run ahead of the count of tokens; `generate` goes on from here.
+    deltas = torch.stack([p[0, -1:] + 1 - p.shape[1] for p in positions])
+    base.model.rope_deltas = deltas.repeat_interleave(repeats, dim=0)
+    return cache
+
+
+def _left_padded(rows: Sequence[torch.Tensor], value: int) -> torch.Tensor:
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value, padding_side="left")
+
+
+def _lengths(completions: torch.Tensor, eos: int | Sequence[int]) -> list[int]:
+    """Tokens up to and including the first end of sequence."""
+    ends = torch.isin(completions, torch.as_tensor(eos, device=completions.device))
+    width = completions.shape[1]
+    return torch.where(ends.any(1), ends.int().argmax(1) + 1, width).tolist()
+
+
+def _warpers(config: GenerationConfig) -> list[LogitsProcessor]:
+    """What the config says about sampling, in the order of `generate`."""
+    warpers: list[LogitsProcessor] = []
+    if config.temperature not in (None, 1.0):
+        warpers.append(TemperatureLogitsWarper(config.temperature))
+    if config.top_k:
+        warpers.append(TopKLogitsWarper(config.top_k))
+    if config.top_p is not None and config.top_p < 1.0:
+        warpers.append(TopPLogitsWarper(config.top_p))
+    if config.min_p is not None:
+        warpers.append(MinPLogitsWarper(config.min_p))
+    return warpers
+
+
+class _LogProbs(LogitsProcessor):  # type: ignore[misc]
+    """Notes the log-prob of each token that was chosen, and keeps the scores of one step alone."""
+
+    def __init__(self, prompt_length: int, temperature: float) -> None:
+        self._prompt_length = prompt_length
+        self._temperature = temperature
+        self._chosen: list[torch.Tensor] = []
+        self._last: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        self._note(input_ids)
+        self._last = (scores / self._temperature).log_softmax(-1)
+        return scores
+
+    def _note(self, input_ids: torch.Tensor) -> None:
+        if self._last is not None:
+            token = input_ids[:, self._prompt_length + len(self._chosen)]
+            self._chosen.append(self._last.gather(1, token[:, None])[:, 0])
+            self._last = None
+
+    def of(self, output: torch.Tensor) -> torch.Tensor:
+        """(B, C): the log-probs of the tokens behind the prompt."""
+        if self._prompt_length + len(self._chosen) < output.shape[1]:
+            self._note(output)
+        return torch.stack(self._chosen, dim=1)[:, : output.shape[1] - self._prompt_length]
+
+
+class _GumbelNoise(LogitsProcessor):  # type: ignore[misc]
+    """Makes the greatest score a draw from the softmax of the scores; each row has a generator of its own."""
+
+    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
+        self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        noise = torch.empty_like(scores, dtype=torch.float32)
+        for row, generator in zip(noise, self._generators, strict=True):
+            row.exponential_(generator=generator)
+        return scores - noise.log().to(scores.dtype)

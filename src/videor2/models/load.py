@@ -51,3 +51,8 @@ def save_model(
         model = model.to(dtype)
     model.save_pretrained(path)
     processor.save_pretrained(path)
+
+
+def without_adapters(model: "PreTrainedModel") -> "PreTrainedModel":
+    """The transformers model itself, where PEFT has wrapped it; its adapters stay in its layers."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model

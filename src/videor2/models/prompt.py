@@ -5,15 +5,35 @@ are milliseconds at 1000 fps; Qwen2.5-VL takes the seconds between frames from `
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from videor2.sample import Sample
 from videor2.video.clip import Clip
 
 if TYPE_CHECKING:
+    import torch
     from transformers import BatchFeature, ProcessorMixin
 
 Message = dict[str, Any]
+
+VIDEO_FIELDS = ("pixel_values_videos", "video_grid_thw", "second_per_grid_ts")
+"""What processors of the Qwen-VL families make of videos, each with a row (or rows) per video."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPrompt:
+    """One prompt as the model reads it."""
+
+    input_ids: "torch.Tensor"
+    """(P,)"""
+    video: dict[str, "torch.Tensor"] = field(default_factory=dict)
+    """The tensors of its videos by name; empty for a prompt of text alone."""
+
+    def to(self, device: "torch.device | str") -> "EncodedPrompt":
+        """The prompt on a device."""
+        return EncodedPrompt(self.input_ids.to(device), {k: v.to(device) for k, v in self.video.items()})
+
 
 THINK_INSTRUCTION = (
     "Watch the video and reason step by step between <think> and </think>: cite what you see with its time as "
@@ -69,6 +89,23 @@ def encode(
             "do_sample_frames": False,
         }
     return processor(text=texts, padding=True, padding_side=padding_side, return_tensors="pt", **videos)
+
+
+def encode_prompt(processor: "ProcessorMixin", chat: list[Message], clips: Sequence[Clip]) -> EncodedPrompt:
+    """One chat and the clips of its videos, to be continued by the model."""
+    import torch
+
+    batch = encode(processor, [chat], clips)
+    video = {name: torch.as_tensor(batch[name]) for name in VIDEO_FIELDS if batch.get(name) is not None}
+    return EncodedPrompt(batch["input_ids"][0], video)
+
+
+def join_videos(prompts: Sequence[EncodedPrompt]) -> dict[str, "torch.Tensor"]:
+    """The video tensors of some prompts, one after another, as the model takes them."""
+    import torch
+
+    names = dict.fromkeys(name for prompt in prompts for name in prompt.video)
+    return {name: torch.cat([p.video[name] for p in prompts if name in p.video]) for name in names}
 
 
 def _metadata(clip: Clip, processor: "ProcessorMixin") -> Any:
