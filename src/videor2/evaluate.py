@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from videor2.judges.loops import run_sync
 from videor2.rewards import GatedAlignment, RewardConfig, Rollout, gated_alignment
 from videor2.sample import Sample
 from videor2.scores.accuracy import accuracy
@@ -41,7 +42,7 @@ def score_responses(
         Rollout(response, sample.question, sample.options, sample.kind, sample.events)
         for sample, response in zip(samples, responses, strict=True)
     ]
-    measured = gated_alignment(rollouts, config=replace(config, variant="f1"))
+    measured = run_sync(gated_alignment(rollouts, config=replace(config, variant="f1")))
     return [
         _record(sample, response, one) | labels
         for sample, response, one in zip(samples, responses, measured, strict=True)

@@ -1,6 +1,8 @@
-"""The questions a judge answers about a reasoning, and the judge that ships with the package: rules."""
+"""The questions a judge answers about a reasoning: `rules` ships with the package, `llm` asks a language model,
+`pool` asks many at once.
+"""
 
-from videor2.judges.conclusion import Conclusion, How, Judge
+from videor2.judges.conclusion import AsyncJudge, Conclusion, How, Judge, Request
 from videor2.judges.rules import conclude
 
-__all__ = ["Conclusion", "How", "Judge", "conclude"]
+__all__ = ["AsyncJudge", "Conclusion", "How", "Judge", "Request", "conclude"]

@@ -34,10 +34,42 @@ class Conclusion:
     candidates: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A reasoning and what it answers to: all that a judge is told. Equal requests have equal conclusions.
+
+    `options` are bare texts, option 0 is A.
+    """
+
+    think: str
+    question: str | None = None
+    options: tuple[str, ...] = ()
+    answer_kind: Kind | None = None
+
+    def put_to(self, judge: "Judge") -> Conclusion:
+        """What a judge concludes from it."""
+        return judge(self.think, question=self.question, options=self.options, answer_kind=self.answer_kind)
+
+
 class Judge(Protocol):
     """Anything that reads a conclusion from reasoning: `rules.conclude`, or a language model behind it."""
 
     def __call__(
+        self,
+        think: str,
+        *,
+        question: str | None = None,
+        options: Options = (),
+        answer_kind: Kind | None = None,
+    ) -> Conclusion:
+        """The conclusion of `think`. A judge that fails returns `how="error"` rather than a guess."""
+        ...
+
+
+class AsyncJudge(Protocol):
+    """A `Judge` that waits for something: a model behind HTTP."""
+
+    async def __call__(
         self,
         think: str,
         *,

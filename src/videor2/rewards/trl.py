@@ -1,9 +1,10 @@
 """Reward functions for TRL's `GRPOTrainer`.
 
-TRL calls `f(prompts=, completions=, completion_ids=, **columns, trainer_state=, log_extra=, log_metric=)`
+TRL awaits `f(prompts=, completions=, completion_ids=, **columns, trainer_state=, log_extra=, log_metric=)`
 with one entry per completion, the completions of a group side by side, and takes `list[float | None]` back.
 None is "no reward" only where the whole group has it: beside rewarded siblings TRL sums it as 0, and a
-judge's outage becomes a disadvantage. So one failed score drops its reward for the whole group.
+judge's outage becomes a disadvantage. So one failed score drops its reward for the whole group. A group that
+is spread over processes is whole in none of them: each process needs whole groups.
 
 Columns: `answer`; `events`, a list of {start_s, end_s, sentence}, {"MM:SS-MM:SS": sentence}, or either as a
 JSON string, empty where there are none; and, where the set has them, `question`, `options`, `kind` and
@@ -12,13 +13,15 @@ JSON string, empty where there are none; and, where the set has them, `question`
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from statistics import fmean
 from typing import Any
 
 from videor2.errors import InputError
-from videor2.judges import Judge, conclude
+from videor2.judges import AsyncJudge, Judge, conclude
+from videor2.judges.pool import JudgePool
 from videor2.rewards import GatedAlignment, RewardConfig, Rollout, gated_alignment
 from videor2.scores.accuracy import accuracy
 from videor2.scores.embed import Embedder, default_embedder
@@ -29,83 +32,137 @@ from videor2.timeline import Event, read_events
 logger = logging.getLogger(__name__)
 
 Completion = str | Sequence[Mapping[str, Any]]
-RewardFunction = Callable[..., list[float | None]]
+Rewards = list[float | None]
+RewardFunction = Callable[..., Awaitable[Rewards]]
+
+FAILED = "rewards/failed"
+"""The metric that tells an outage: the share of completions whose gated alignment could not be scored."""
+DROPPED_GROUPS = "rewards/dropped_groups"
 
 
-def accuracy_reward(
+async def accuracy_reward(
     prompts: Sequence[Any], completions: Sequence[Completion], completion_ids: Any = None, **columns: Any
-) -> list[float | None]:
+) -> Rewards:
     """`scores.accuracy` of each completion against the column `answer`."""
     n = len(completions)
     answers = _required(columns, "answer", n)
     options, kinds = _column(columns, "options", n), _column(columns, "kind", n)
-    scores = [
-        accuracy(_text(completion), answer=answer, options=choices, kind=kind)
+    return [
+        accuracy(_text(completion), answer=answer, options=choices, kind=kind).value
         for completion, answer, choices, kind in zip(completions, answers, options, kinds, strict=True)
     ]
-    return _rewards(scores, prompts, columns)
 
 
-def format_reward(
+async def format_reward(
     prompts: Sequence[Any], completions: Sequence[Completion], completion_ids: Any = None, **columns: Any
-) -> list[float | None]:
+) -> Rewards:
     """`scores.format` of each completion: one think block, then one answer block."""
-    return _rewards([format_score(_text(completion)) for completion in completions], prompts, columns)
+    return [format_score(_text(completion)).value for completion in completions]
 
 
-def gated_alignment_reward(
+async def gated_alignment_reward(
     prompts: Sequence[Any], completions: Sequence[Completion], completion_ids: Any = None, **columns: Any
-) -> list[float | None]:
-    """Consistency gate times temporal alignment, with the default `RewardConfig`; logs each part."""
-    return _gated_alignment_reward(prompts, completions, columns, RewardConfig(), None, conclude)
+) -> Rewards:
+    """Consistency gate times temporal alignment, with the default `RewardConfig` and the rules; logs each part."""
+    return await _BY_RULES(prompts, completions, columns)
 
 
 def make_rewards(
-    config: RewardConfig | None = None, *, embedder: Embedder | None = None, judge: Judge = conclude
+    config: RewardConfig | None = None,
+    *,
+    embedder: Embedder | None = None,
+    judge: Judge | AsyncJudge | JudgePool = conclude,
 ) -> list[RewardFunction]:
     """The reward functions to hand to `GRPOTrainer(reward_funcs=...)`: accuracy, format, gated alignment.
 
-    `judge` reads conclusions for the gate. The embedder is loaded now: what is missing should stop the run
-    before its first rollout, not after.
+    `judge` reads conclusions for the gate; a `JudgePool` sets how many at a time and by when. The embedder is
+    loaded now: what is missing should stop the run before its first rollout, not after.
     """
-    settings = config or RewardConfig()
-    embedder = embedder or default_embedder()
+    pool = judge if isinstance(judge, JudgePool) else JudgePool(judge)
+    reward = _GatedAlignmentReward(config or RewardConfig(), embedder or default_embedder(), pool)
 
-    def gated_alignment_reward(
+    async def gated_alignment_reward(
         prompts: Sequence[Any], completions: Sequence[Completion], completion_ids: Any = None, **columns: Any
-    ) -> list[float | None]:
-        return _gated_alignment_reward(prompts, completions, columns, settings, embedder, judge)
+    ) -> Rewards:
+        return await reward(prompts, completions, columns)
 
     return [accuracy_reward, format_reward, gated_alignment_reward]
 
 
-def _gated_alignment_reward(
-    prompts: Sequence[Any],
-    completions: Sequence[Completion],
-    columns: Mapping[str, Any],
-    config: RewardConfig,
-    embedder: Embedder | None,
-    judge: Judge,
-) -> list[float | None]:
-    n = len(completions)
-    rollouts = [
-        Rollout(_text(completion), question, options, kind, events)
-        for completion, question, options, kind, events in zip(
-            completions,
-            _column(columns, "question", n),
-            _column(columns, "options", n),
-            _column(columns, "kind", n),
-            _events(_required(columns, "events", n), _column(columns, "id", n)),
-            strict=True,
-        )
-    ]
-    parts = gated_alignment(rollouts, config=config, embedder=embedder, judge=judge)
-    _log(parts, columns.get("log_metric"), columns.get("log_extra"))
-    return _rewards([part.score for part in parts], prompts, columns)
+class _GatedAlignmentReward:
+    """The reward, and whether its judge is failing: an outage is told when it begins, not once a step."""
+
+    def __init__(self, config: RewardConfig, embedder: Embedder | None, judge: JudgePool) -> None:
+        self._config = config
+        self._embedder = embedder
+        self._judge = judge
+        self._failing = False
+
+    async def __call__(
+        self, prompts: Sequence[Any], completions: Sequence[Completion], columns: Mapping[str, Any]
+    ) -> Rewards:
+        n = len(completions)
+        rollouts = [
+            Rollout(_text(completion), question, options, kind, events)
+            for completion, question, options, kind, events in zip(
+                completions,
+                _column(columns, "question", n),
+                _column(columns, "options", n),
+                _column(columns, "kind", n),
+                _events(_required(columns, "events", n), _column(columns, "id", n)),
+                strict=True,
+            )
+        ]
+        parts = await gated_alignment(rollouts, config=self._config, embedder=self._embedder, judge=self._judge)
+        groups = _grouped([part.score for part in parts], prompts, columns)
+        dropped = [group for group in groups if group.failed]
+        self._tell(dropped)
+        _log(parts, len(dropped), columns.get("log_metric"), columns.get("log_extra"))
+        return [None if group.failed else score.value for group in groups for score in group.scores]
+
+    def _tell(self, dropped: Sequence["_Group"]) -> None:
+        if dropped and not self._failing:
+            first = dropped[0]
+            logger.warning(
+                "no reward for the group of %.80r: %d of its %d completions could not be scored (%s); told once, "
+                "then counted in %s until all can be scored again",
+                first.key,
+                len(first.failed),
+                len(first.scores),
+                first.failed[0],
+                DROPPED_GROUPS,
+            )
+        elif self._failing and not dropped:
+            logger.info("all completions can be scored again")
+        self._failing = bool(dropped)
+
+
+_BY_RULES = _GatedAlignmentReward(RewardConfig(), None, JudgePool(conclude))
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The completions of one prompt."""
+
+    key: Any
+    scores: list[Score]
+
+    @property
+    def failed(self) -> list[str]:
+        """Why scores are missing that ought to be there."""
+        return [score.detail for score in self.scores if score.status == "error"]
+
+
+def _grouped(scores: Sequence[Score], prompts: Sequence[Any], columns: Mapping[str, Any]) -> list[_Group]:
+    keys = prompts if columns.get("id") is None else columns["id"]
+    # groupby compares neighbours and hashes nothing: a prompt may be a list of messages.
+    rows = groupby(zip(keys, scores, strict=True), key=lambda row: row[0])
+    return [_Group(key, [score for _, score in group]) for key, group in rows]
 
 
 def _log(
     parts: Sequence[GatedAlignment],
+    dropped_groups: int,
     log_metric: Callable[[str, float], None] | None,
     log_extra: Callable[[str, list[Any]], None] | None,
 ) -> None:
@@ -113,9 +170,10 @@ def _log(
     aligned = [part.alignment for part in parts if part.alignment.score.status == "ok"]
     if log_metric is not None:
         metrics: dict[str, Sequence[float | None]] = {
+            FAILED: [p.score.status == "error" for p in parts],
+            DROPPED_GROUPS: [dropped_groups],
             "alignment/gate": [p.gate.value for p in parts],
             "alignment/undetermined": [p.consistency.score.status == "abstain" for p in parts],
-            "alignment/failed": [p.score.status == "error" for p in parts],
             "alignment/tar": [a.score.value for a in aligned],
             "alignment/precision": [a.precision for a in aligned],
             "alignment/recall": [a.recall for a in aligned],
@@ -131,26 +189,6 @@ def _log(
         log_extra("gate_detail", [p.consistency.score.detail for p in parts])
         log_extra("tar", [p.alignment.score.value for p in parts])
         log_extra("tar_detail", [p.alignment.score.detail for p in parts])
-
-
-def _rewards(scores: Sequence[Score], prompts: Sequence[Any], columns: Mapping[str, Any]) -> list[float | None]:
-    """The scores' values, None for every completion of a group in which one score failed."""
-    groups = prompts if columns.get("id") is None else columns["id"]
-    rewards: list[float | None] = []
-    # groupby compares neighbours and hashes nothing: a prompt may be a list of messages.
-    for key, group in groupby(zip(groups, scores, strict=True), key=lambda row: row[0]):
-        members = [score for _, score in group]
-        failed = [score.detail for score in members if score.status == "error"]
-        if failed:
-            logger.warning(
-                "no reward for the group of %.80r: %d of its %d completions could not be scored (%s)",
-                key,
-                len(failed),
-                len(members),
-                failed[0],
-            )
-        rewards.extend(None if failed else score.value for score in members)
-    return rewards
 
 
 def _text(completion: Completion) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from videor2.answers import FUZZY_RATIO, Options, Value, infer_kind, normalise_options, read_value
-from videor2.judges import Conclusion, Judge, conclude
+from videor2.judges import Conclusion, Judge, Request, conclude
 from videor2.sample import Kind
 from videor2.scores.score import Score
 from videor2.scores.stats import Interval, bootstrap_mean
@@ -65,15 +65,50 @@ def consistency(
     >>> consistency("<think>It cannot be determined.</think><answer>C</answer>").score.status
     'abstain'
     """
-    trace = Trace.parse(response) if isinstance(response, str) else response
-    texts = normalise_options(options)
-    given = trace.answer or ""
-    kind = kind or infer_kind(given, texts)
-    answer = read_value(given, kind=kind, options=texts) if given else None
-    if not trace.think:
-        return Consistency(Conclusion(None, "undetermined"), answer, Score.abstain("no reasoning"))
-    conclusion = judge(trace.think, question=question, options=texts, answer_kind=kind if given else None)
-    return Consistency(conclusion, answer, _compared(conclusion, answer, given))
+    unjudged = Unjudged.read(response, question=question, options=options, kind=kind)
+    return unjudged.judged(unjudged.request.put_to(judge) if unjudged.request else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A response whose answer is read and whose conclusion a judge has yet to tell: `request` is what to ask.
+
+    There is nothing to ask where there is no reasoning. For judges that are asked many at once; else
+    `consistency` does it all.
+    """
+
+    request: Request | None
+    given: str
+    answer: Value | None
+
+    @classmethod
+    def read(
+        cls,
+        response: Trace | str,
+        *,
+        question: str | None = None,
+        options: Options = (),
+        kind: Kind | None = None,
+    ) -> "Unjudged":
+        """Read a response; the arguments are those of `consistency`."""
+        trace = Trace.parse(response) if isinstance(response, str) else response
+        texts = normalise_options(options)
+        given = trace.answer or ""
+        kind = kind or infer_kind(given, texts)
+        answer = read_value(given, kind=kind, options=texts) if given else None
+        request = Request(trace.think, question, texts, kind if given else None) if trace.think else None
+        return cls(request, given, answer)
+
+    def judged(self, conclusion: Conclusion | None) -> Consistency:
+        """The comparison, once the conclusion is known; None where there was nothing to ask.
+
+        >>> unjudged = Unjudged.read("<think>It is red.</think><answer>C</answer>")
+        >>> unjudged.judged(Conclusion(Value("letter", "C"), "judge")).score.value
+        1.0
+        """
+        if conclusion is None:
+            return Consistency(Conclusion(None, "undetermined"), self.answer, Score.abstain("no reasoning"))
+        return Consistency(conclusion, self.answer, _compared(conclusion, self.answer, self.given))
 
 
 def gate(result: Consistency) -> Score:

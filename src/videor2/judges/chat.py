@@ -1,0 +1,206 @@
+"""One chat completion of an OpenAI-compatible server, asked again while there is hope.
+
+Rate limits (429), server errors (5xx) and lost connections are tried again, after `Retry-After` where the server
+says so, else after a wait that doubles; what else goes wrong is wrong for good. A deadline over many requests is
+the caller's: all waiting here can be cancelled.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import random
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from videor2.errors import InputError
+from videor2.judges.loops import PerLoop
+
+logger = logging.getLogger(__name__)
+
+Message = Mapping[str, str]
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 60.0
+"""A server that asks to be left alone for longer will not answer in time for anyone."""
+SHOWN = 200
+"""Characters of a server's error that are passed on."""
+_TOO_MANY, _REFUSED = 429, (400, 422)
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+
+
+class ChatError(RuntimeError):
+    """The server gave no completion; the message says why, in one line."""
+
+
+class _RefusedError(ChatError):
+    """The server does not accept the request as it is."""
+
+
+class _TransientError(Exception):
+    """It may work the next time, `after_s` from now if the server said so."""
+
+    def __init__(self, reason: str, after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the model wrote; `cut` where it ran into the limit of tokens."""
+
+    text: str
+    cut: bool
+
+
+class ChatModel:
+    """A model behind an OpenAI-compatible server, sampled greedily.
+
+    url: the base, "http://localhost:8000/v1"; a bare host gets the "/v1". api_key: None takes OPENAI_API_KEY,
+    which a local server does not need. timeout_s: for one try. retries: tries after the first. extra: further
+    fields of the request, as `{"chat_template_kwargs": {"enable_thinking": False}}`. Usable from any event loop;
+    the connections of a loop close with it. Raises `InputError` on a URL that cannot be asked.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+        retries: int = 3,
+        max_tokens: int = 2048,
+        seed: int = 0,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.url = _base(url)
+        self.model = model
+        self.timeout_s = timeout_s
+        self.retries = retries
+        self._key = api_key or os.environ.get("OPENAI_API_KEY", "")
+        self._settings = {"temperature": 0, "seed": seed, "max_tokens": max_tokens, **(extra or {})}
+        self._takes_schemas = True
+        self._jitter = random.Random(seed)
+        self._clients = PerLoop(lambda: _open_client(self._key))
+
+    def __repr__(self) -> str:
+        return f"openai:{self.url}#{self.model}"
+
+    async def complete(self, messages: Sequence[Message], *, name: str, schema: Mapping[str, Any]) -> Completion:
+        """The reply to a conversation, held to a JSON schema where the server can.
+
+        A server that refuses schemas is asked without from then on. Raises `ChatError` where no try succeeds.
+        """
+        plain = {"model": self.model, "messages": list(messages), **self._settings}
+        if not self._takes_schemas:
+            return await self._retried(plain)
+        wanted = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
+        try:
+            return await self._retried(plain | {"response_format": wanted})
+        except _RefusedError as refusal:
+            completion = await self._retried(plain)  # raises where the schema was not the fault
+            if self._takes_schemas:
+                logger.info("%r takes no JSON schema and is asked without from now on (%s)", self, refusal)
+            self._takes_schemas = False
+            return completion
+
+    async def _retried(self, payload: Mapping[str, Any]) -> Completion:
+        tries = 0
+        while True:
+            try:
+                return await self._once(payload)
+            except _TransientError as e:
+                tries += 1
+                if tries > self.retries:
+                    raise ChatError(f"{e} (asked {tries} times)") from e
+                wait_s = self._backoff_s(tries) if e.after_s is None else e.after_s
+                if wait_s > LONGEST_WAIT_S:
+                    raise ChatError(f"{e}: the server asks to wait for {wait_s:.0f} s") from e
+            await asyncio.sleep(wait_s)
+
+    def _backoff_s(self, tries: int) -> float:
+        """Twice as long each time, and never the same for all that failed together."""
+        return FIRST_WAIT_S * 2.0 ** (tries - 1) * self._jitter.uniform(0.5, 1.0)
+
+    async def _once(self, payload: Mapping[str, Any]) -> Completion:
+        client = await anext(self._clients.get())
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                response = await client.post(f"{self.url}/chat/completions", json=payload)
+        except TimeoutError as e:
+            raise _TransientError(f"no reply within {self.timeout_s:g} s") from e
+        except httpx.RequestError as e:
+            raise _TransientError(f"{type(e).__name__}: {e}" if str(e) else type(e).__name__) from e
+        if response.is_success:
+            return _completion(response.content)
+        reason = self._reason(response)
+        if response.status_code == _TOO_MANY or response.is_server_error:
+            raise _TransientError(reason, _retry_after_s(response.headers.get("retry-after")))
+        raise (_RefusedError if response.status_code in _REFUSED else ChatError)(reason)
+
+    def _reason(self, response: httpx.Response) -> str:
+        """Status and the server's words, which must not carry the key into a log."""
+        words = " ".join(response.text.split())
+        if self._key:
+            words = words.replace(self._key, "***")
+        return f"HTTP {response.status_code}: {words[:SHOWN]}".rstrip(": ")
+
+
+async def _open_client(key: str) -> AsyncGenerator[httpx.AsyncClient, None]:
+    """The same client each time it is asked for. A loop that shuts down ends its generators: that closes it."""
+    client = httpx.AsyncClient(
+        headers={"Authorization": f"Bearer {key}"} if key else None,
+        timeout=None,  # one limit for the whole try is set where it is made
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+    )
+    try:
+        while True:
+            yield client
+    finally:
+        await client.aclose()
+
+
+def _base(url: str) -> str:
+    try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError(f"{url!r} is no URL of a server: write it as http://localhost:8000/v1")
+    if "@" in parts.netloc:
+        raise InputError(f"the URL of {parts.hostname} has a password in it: set OPENAI_API_KEY instead")
+    path = parts.path.rstrip("/").removesuffix("/chat/completions")
+    return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
+
+
+def _completion(body: bytes) -> Completion:
+    try:
+        choice = json.loads(body)["choices"][0]
+        text, cut = choice["message"].get("content") or "", choice.get("finish_reason") == "length"
+    except (ValueError, LookupError, TypeError, AttributeError) as e:
+        raise _TransientError(f"the reply is no chat completion: {body[:SHOWN]!r}") from e
+    if not isinstance(text, str):
+        raise ChatError(f"the completion is no text but {type(text).__name__}")
+    return Completion(text, cut)
+
+
+def _retry_after_s(header: str | None) -> float | None:
+    """Seconds from a Retry-After header, which holds seconds or a date; None where it holds neither."""
+    if header is None:
+        return None
+    if _SECONDS.fullmatch(header.strip()):
+        return float(header)
+    try:
+        until = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
