@@ -106,7 +106,7 @@ def completion_seed(*place: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Rollouts:
-    """B = len(prompts) * G completions, those of a prompt side by side; each ends with its end-of-sequence token."""
+    """B completions, those of a prompt side by side; each ends with its end of sequence, unless it was cut off."""
 
     completion_ids: list[torch.Tensor]
     """(C_i,) each."""
@@ -119,19 +119,19 @@ def rollout(
     prompts: Sequence[EncodedPrompt],
     *,
     config: GenerationConfig,
-    num_generations: int = 1,
+    num_generations: int | Sequence[int] = 1,
     suppress: Sequence[int] = (),
     seeds: Sequence[int] | None = None,
 ) -> Rollouts:
-    """Continue each prompt G = `num_generations` times.
+    """Continue each prompt G = `num_generations` times, or each its own number of times.
 
     config: as for `generate`; its `do_sample` decides between sampling and greedy. suppress: tokens that are never
     written. seeds: one per completion (B of them), needed for sampling. Raises ValueError for a number of
     seeds that does not fit.
     """
-    count = len(prompts) * num_generations
-    if config.do_sample and len(seeds or ()) != count:
-        raise ValueError(f"{count} completions to sample, {len(seeds or ())} seeds")
+    repeats = [num_generations] * len(prompts) if isinstance(num_generations, int) else num_generations
+    if config.do_sample and len(seeds or ()) != sum(repeats):
+        raise ValueError(f"{sum(repeats)} completions to sample, {len(seeds or ())} seeds")
     input_ids = _left_padded([prompt.input_ids for prompt in prompts], config.pad_token_id)
     attention_mask = _left_padded([torch.ones_like(prompt.input_ids) for prompt in prompts], 0)
     recorder = _LogProbs(input_ids.shape[1], (config.temperature or 1.0) if config.do_sample else 1.0)
@@ -141,11 +141,12 @@ def rollout(
         processors.append(SuppressTokensLogitsProcessor(list(suppress), device=input_ids.device))
     if config.do_sample:
         processors.extend([*_warpers(config), _GumbelNoise(seeds or (), input_ids.device)])
+    places = torch.arange(len(prompts)).repeat_interleave(torch.tensor(repeats)).to(input_ids.device)
     with torch.no_grad():
-        cache = _prefill(model, prompts, input_ids, attention_mask, num_generations)
+        cache = _prefill(model, prompts, input_ids, attention_mask, places)
         output = model.generate(
-            input_ids=input_ids.repeat_interleave(num_generations, dim=0),
-            attention_mask=attention_mask.repeat_interleave(num_generations, dim=0),
+            input_ids=input_ids[places],
+            attention_mask=attention_mask[places],
             past_key_values=cache,
             generation_config=GenerationConfig.from_dict(config.to_dict() | _GREEDY),
             logits_processor=processors,
@@ -175,9 +176,9 @@ def _prefill(
     prompts: Sequence[EncodedPrompt],
     input_ids: torch.Tensor,
     attention_mask: torch.Tensor,
-    repeats: int,
+    places: torch.Tensor,
 ) -> DynamicCache:
-    """The cache of all but the prompts' last tokens, (B, P - 1), each row repeated."""
+    """The cache of all but the prompts' last tokens, P - 1, with a row for each of the prompts at `places` (B,)."""
     base = without_adapters(model)
     positions = [prompt_position_ids(base, prompt) for prompt in prompts]
     cache = DynamicCache(config=base.config)
@@ -190,10 +191,10 @@ def _prefill(
         logits_to_keep=1,
         **join_videos(prompts),
     )
-    cache.batch_repeat_interleave(repeats)
+    cache.batch_select_indices(places)
     # By how much positions run ahead of the count of tokens; `generate` goes on from here.
     deltas = torch.stack([p[0, -1:] + 1 - p.shape[1] for p in positions])
-    base.model.rope_deltas = deltas.repeat_interleave(repeats, dim=0)
+    base.model.rope_deltas = deltas[places]
     return cache
 
 

@@ -85,7 +85,7 @@ def encode(
     if clips:
         videos = {
             "videos": [clip.frames for clip in clips],
-            "video_metadata": [_metadata(clip, processor) for clip in clips],
+            "video_metadata": [video_metadata(clip, processor) for clip in clips],
             "do_sample_frames": False,
         }
     return processor(text=texts, padding=True, padding_side=padding_side, return_tensors="pt", **videos)
@@ -108,7 +108,8 @@ def join_videos(prompts: Sequence[EncodedPrompt]) -> dict[str, "torch.Tensor"]:
     return {name: torch.cat([p.video[name] for p in prompts if name in p.video]) for name in names}
 
 
-def _metadata(clip: Clip, processor: "ProcessorMixin") -> Any:
+def video_metadata(clip: Clip, processor: "ProcessorMixin") -> Any:
+    """What tells a processor (or vLLM) when each frame of a clip was: transformers' `VideoMetadata`."""
     from transformers.video_utils import VideoMetadata
 
     # Qwen2.5-VL derives the sampled rate as fps * frames / total, Qwen3-VL each time as index / fps: two dialects.

@@ -200,6 +200,8 @@ def _attention(
     if shared_prefix is None:
         output: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
         return output
+    # Under autocast rotary embeddings leave float32, which SDPA would cast by itself but for the mask's own type.
+    query, key = query.to(value.dtype), key.to(value.dtype)
     options = {"dropout_p": kwargs.get("dropout", 0.0), "scale": kwargs.get("scaling")}
     parts = [part for block in shared_prefix.blocks for part in _attend(block, query, key, value, options)]
     return torch.cat(parts)[None], None

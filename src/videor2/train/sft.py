@@ -14,40 +14,32 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from videor2.data.examples import DataError, Example, read_examples
-from videor2.models.load import load_model, save_model
+from videor2.models.load import load_model
 from videor2.models.prompt import encode, messages, question_text
-from videor2.train.config import RunSettings, Strict, trainer_arguments
+from videor2.train.checkpoints import last_whole
+from videor2.train.checks import check_stages
+from videor2.train.config import RunSettings, Schedule, peft_config, trainer_arguments
+from videor2.train.launch import save_trained, weights_dtype, world_size
 from videor2.train.progress import report_progress, write_history
 from videor2.video.store import ClipStore, VideoConfig
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, ProcessorMixin
-    from trl import SFTTrainer
+    from trl import SFTConfig, SFTTrainer
 
 log = logging.getLogger(__name__)
 
 
-class LoraSettings(Strict):
-    """Low-rank adapters on the language model's linear layers."""
-
-    rank: PositiveInt = 64
-    alpha: PositiveInt = 64
-    dropout: float = Field(default=0.05, ge=0, lt=1)
-
-
-class Stage(Strict):
+class Stage(Schedule):
     """One pass over some data."""
 
     name: str
     data: list[Path] = Field(min_length=1)
     batch_size: PositiveInt = 32
-    gradient_accumulation: PositiveInt = 1
+    """Examples per device and forward pass."""
     learning_rate: PositiveFloat = 1e-5
-    warmup_ratio: float = Field(default=0.03, ge=0, le=1)
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    epochs: PositiveFloat = 1.0
-    max_steps: PositiveInt | None = None
+    warmup_ratio: float = Field(default=0.03, ge=0, lt=1)
 
 
 class SFTSettings(RunSettings):
@@ -56,8 +48,6 @@ class SFTSettings(RunSettings):
     model: str = "tiny-untrained"
     stages: list[Stage] = Field(min_length=1)
     video: VideoConfig = VideoConfig(fps=1.0, max_frames=128)
-    lora: LoraSettings | None = None
-    weight_decay: float = Field(default=0.0, ge=0)
     logging_steps: PositiveInt = 10
     save_steps: PositiveInt = 500
     save_dtype: Literal["float32", "bfloat16", "float16"] | None = None
@@ -107,23 +97,27 @@ def train(settings: SFTSettings, *, resume: bool = False) -> Path:
     from transformers import set_seed
 
     stages = [(stage, _read(stage)) for stage in settings.stages]
+    check_stages(settings, [len(examples) for _, examples in stages], world_size())
     if settings.threads:
         torch.set_num_threads(settings.threads)
     set_seed(settings.seed)
     corpus = (text for _, examples in stages for e in examples for text in _texts(e, settings.instruction))
-    model, processor = load_model(settings.model, corpus=corpus, seed=settings.seed)
+    # Before the model: to load it, FSDP and DeepSpeed must know of the processes and of how to shard.
+    arguments = [_arguments(settings, stage) for stage, _ in stages]
+    model, processor = load_model(
+        settings.model, corpus=corpus, seed=settings.seed, dtype=weights_dtype(adapters=settings.lora is not None)
+    )
     clips = ClipStore(settings.video, cache_mb=settings.cache_mb)
     history: list[dict[str, Any]] = []
-    for stage, examples in stages:
+    for (stage, examples), args in zip(stages, arguments, strict=True):
         log.info("stage %s: %d examples", stage.name, len(examples))
-        collator = SFTCollator(processor, examples, clips, settings.instruction)
-        trainer = _trainer(settings, stage, model, collator)
-        checkpoints = list(Path(trainer.args.output_dir).glob("checkpoint-*"))
-        trainer.train(resume_from_checkpoint=bool(resume and checkpoints))
+        trainer = _trainer(settings, stage, model, SFTCollator(processor, examples, clips, settings.instruction), args)
+        trainer.train(resume_from_checkpoint=last_whole(Path(args.output_dir)) if resume else None)
         model = trainer.model
         history += [{"stage": stage.name} | entry for entry in trainer.state.log_history]
-    save_model(model, processor, settings.out, dtype=getattr(torch, settings.save_dtype or "", None))
-    write_history(settings.out, history)
+    save_trained(trainer, settings.out, dtype=getattr(torch, settings.save_dtype or "", None))
+    if trainer.accelerator.is_main_process:
+        write_history(settings.out, history)
     return settings.out
 
 
@@ -142,41 +136,32 @@ def _texts(example: Example, instruction: str) -> list[str]:
     return [question_text(example.sample, instruction=instruction), example.response or ""]
 
 
-def _trainer(settings: SFTSettings, stage: Stage, model: "PreTrainedModel", collator: SFTCollator) -> "SFTTrainer":
-    from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
+def _arguments(settings: SFTSettings, stage: Stage) -> "SFTConfig":
+    from trl import SFTConfig
 
-    peft_config = None
-    if settings.lora and not hasattr(model, "peft_config"):
-        from peft import LoraConfig
-
-        peft_config = LoraConfig(
-            r=settings.lora.rank,
-            lora_alpha=settings.lora.alpha,
-            lora_dropout=settings.lora.dropout,
-            target_modules=r".*language_model.*\.(q|k|v|o|gate|up|down)_proj",
-        )
-    args = SFTConfig(
+    return SFTConfig(
         output_dir=str(settings.out / "stages" / stage.name),
         per_device_train_batch_size=stage.batch_size,
-        gradient_accumulation_steps=stage.gradient_accumulation,
-        learning_rate=stage.learning_rate,
-        lr_scheduler_type=stage.schedule,
-        warmup_steps=stage.warmup_ratio,
-        num_train_epochs=stage.epochs,
-        max_steps=stage.max_steps or -1,
-        weight_decay=settings.weight_decay,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
-        **trainer_arguments(settings),
+        **trainer_arguments(settings, stage),
     )
+
+
+def _trainer(
+    settings: SFTSettings, stage: Stage, model: "PreTrainedModel", collator: SFTCollator, args: "SFTConfig"
+) -> "SFTTrainer":
+    from datasets import Dataset
+    from trl import SFTTrainer
+
     trainer = SFTTrainer(
         model=model,
         args=args,
         train_dataset=Dataset.from_dict({"index": list(range(len(collator.examples)))}),
         data_collator=collator,
         processing_class=collator.processor,
-        peft_config=peft_config,
+        # A later stage goes on with the adapters of the first.
+        peft_config=None if hasattr(model, "peft_config") else peft_config(settings.lora),
     )
     report_progress(trainer, f"sft {stage.name}")
     return trainer

@@ -1,4 +1,4 @@
-"""GRPO on video: TRL's `GRPOTrainer`, with the clip in the rollout and in every log-prob pass alike.
+"""GRPO on video: TRL's `GRPOTrainer`, with the prompt and its clip computed once per group.
 
 The algorithm is TRL's. For G completions o_1..o_G of a prompt q with rewards r_i, the advantage of each is
 A_i = (r_i - mean(r)) / std(r), and the loss of a token is -min(w A_i, clip(w, 1 - eps, 1 + eps) A_i) + beta KL,
@@ -6,33 +6,51 @@ w the ratio of the policy to the one that sampled (DeepSeekMath, arXiv 2402.0330
 
 - A prompt may hold `{"type": "video", "video": path}`. TRL hands a video to `generate` and then computes
   log-probs without it; here rollout, reference and policy read the same frames.
-- Each clip is read and preprocessed once per group, not once per completion.
-- Tokens that stand for pixels cannot be sampled.
+- Each clip is read and encoded once per group, and so is the prompt, in the rollout (`models.generate`) and in
+  every log-prob pass (`models.shared_prefix`), with the gradients of G copies. Groups stay whole on their process.
+- Tokens that stand for pixels cannot be sampled. Which completions are sampled follows from the seed, the step and
+  the place in the batch alone.
+- A group whose video cannot be read, or whose prompt is too long, is left out and counted.
+- A checkpoint in the middle of a batch that is used for several updates holds that batch.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import functools
+import inspect
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import gather_object
+from torch.utils.data import Sampler
 from trl import GRPOConfig, GRPOTrainer
+from trl.models import unwrap_model_for_generation
+from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, unsplit_pixel_values_by_grid
 
-from videor2.models.generate import vision_token_ids
-from videor2.models.prompt import Message, encode
+from videor2.errors import InputError
+from videor2.models.generate import completion_seed, rollout, vision_token_ids
+from videor2.models.prompt import EncodedPrompt, Message, join_videos
+from videor2.models.shared_prefix import Group, pack, share_prefixes
+from videor2.rewards.trl import FAILED
+from videor2.train.groups import EpochSampler, check_batch, runs, shuffle_groups
+from videor2.train.limits import (
+    FailedSteps,
+    TrainingError,
+    UnreadableVideos,
+    is_out_of_memory,
+    out_of_memory,
+)
+from videor2.train.prompts import LoadedPrompt, PromptLoader, sources
 from videor2.video.store import ClipStore
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
 
-VIDEO_FIELDS = ("pixel_values_videos", "video_grid_thw", "second_per_grid_ts")
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedPrompt:
-    """A prompt as the model reads it: P token ids and, if there is a clip, its tensors by name."""
-
-    input_ids: list[int]
-    video: dict[str, torch.Tensor]
+LogProbs = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
 
 
 class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
@@ -40,7 +58,14 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
 
     clips: reads the videos that prompts name. `train_dataset` has a conversational `prompt` column, whose user
     turn may start with a part `{"type": "video", "video": path, "subtitles": path or None}`; its other columns reach
-    the reward functions.
+    the reward functions. Batches of prompts with images are left to TRL.
+
+    share_prefix: compute a prompt once per group; False computes it per completion, as TRL does.
+    skip_zero_variance: leave out groups whose completions all have one reward, and their KL term with them.
+    max_prompt_tokens: longer prompts are left out. max_video_failures: share of the set's videos that may be
+    unreadable. max_failed_steps: steps in a row that may lack rewards because a judge failed.
+
+    Raises InputError where batch sizes would spread a group over processes, TrainingError where a run cannot go on.
     """
 
     def __init__(
@@ -51,63 +76,266 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         args: GRPOConfig,
         processing_class: "ProcessorMixin",
         clips: ClipStore,
+        share_prefix: bool = True,
+        skip_zero_variance: bool = False,
+        max_prompt_tokens: int | None = None,
+        max_video_failures: float = 0.05,
+        max_failed_steps: int = 3,
         **kwargs: Any,
     ) -> None:
-        self.clips = clips
-        self._encoded: list[EncodedPrompt] = []
-        self._rows: list[EncodedPrompt] = []
-        args.generation_kwargs = {"suppress_tokens": vision_token_ids(processing_class)} | (
-            args.generation_kwargs or {}
+        for name in ("tools", "environment_factory", "rollout_func"):
+            if kwargs.get(name):
+                raise InputError(f"{name}: prompts with videos are answered in one turn; use TRL's own GRPOTrainer")
+        check_batch(
+            per_device=args.per_device_train_batch_size,
+            steps_per_generation=args.steps_per_generation,
+            num_generations=args.num_generations,
         )
+        self.clips = clips
+        self.share_prefix = share_prefix
+        self.skip_zero_variance = skip_zero_variance
+        self._prompts = PromptLoader(processing_class, clips, max_tokens=max_prompt_tokens)
+        self._suppress = vision_token_ids(processing_class)
+        self._chats: list[list[Message]] = []
+        self._loaded: list[LoadedPrompt] = []
+        self._rows: list[EncodedPrompt] = []
+        self._training_batch = self._chats, self._loaded
+        self._fresh_logps: torch.Tensor | None = None
+        self._buffered_inputs: list[dict[str, Any]] | None = None
+        self._generated_s = 0.0
+        self._update_s = 0.0
+        # vLLM takes a bias, transformers a list.
+        unwritten = (
+            {"logit_bias": dict.fromkeys(self._suppress, -100.0)}
+            if args.use_vllm
+            else {"suppress_tokens": self._suppress}
+        )
+        args.generation_kwargs = unwritten | (args.generation_kwargs or {})
         super().__init__(
             model=model,
-            reward_funcs=list(reward_funcs),
+            reward_funcs=[self._of_readable_rows(func) for func in reward_funcs],
             args=args,
             processing_class=processing_class,
             **kwargs,
         )
+        self._failed_steps = FailedSteps(max_failed_steps)
+        self._unreadable = UnreadableVideos(max_video_failures, _count_videos(self.train_dataset))
+        self.data_collator = self._collate
+        if args.dataloader_num_workers:
+            raise InputError(
+                f"dataloader_num_workers={args.dataloader_num_workers}: clips are read in threads of this process; "
+                "set it to 0 and give ClipStore `workers`"
+            )
+        if share_prefix:
+            share_prefixes(self.accelerator.unwrap_model(self.model))
+            if self.ref_model is not None:
+                share_prefixes(self.accelerator.unwrap_model(self.ref_model))
+        if self.use_vllm:
+            from videor2.train.vllm_video import attach_videos
 
-    def _tokenize_prompts(self, prompts: list[list[Message]]) -> tuple[list[list[int]], None, dict[str, Any]]:
+            attach_videos(self.vllm_generation, processing_class)
+
+    # Batches
+
+    def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:
+        plain = super()._get_train_sampler(dataset)
+        return EpochSampler(
+            plain.data_source,
+            mini_repeat_count=plain.mini_repeat_count,
+            batch_size=plain.batch_size,
+            repeat_count=plain.repeat_count,
+            shuffle=plain.shuffle,
+            seed=self.args.seed,
+            epoch=lambda: int((self.state.epoch or 0) + 1e-6),
+        )
+
+    def _collate(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Called one batch ahead of need: the clips of the next batch are read while this one trains."""
+        self._prompts.fetch_ahead(row["prompt"] for row in rows if isinstance(row["prompt"], list))
+        return rows
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """The next micro-batch, as TRL's, except that shuffling keeps groups whole."""
+        if not self.model.training:
+            return self._generate_and_score_completions(generation_batch)
+        steps = self.args.steps_per_generation
+        if self._step % (steps * self.num_iterations) != 0 and self._buffered_inputs is not None:
+            self._chats, self._loaded = self._training_batch  # an evaluation may have come between
+        else:
+            batch = split_pixel_values_by_grid(self._generate_and_score_completions(generation_batch))
+            order = torch.Generator().manual_seed(self._seed_of(-1))
+            batch = shuffle_groups(batch, self.num_generations, order)
+            self._buffered_inputs = [unsplit_pixel_values_by_grid(part) for part in split_tensor_dict(batch, steps)]
+            self._training_batch = self._chats, self._loaded
+        return self._buffered_inputs[self._step % steps]
+
+    def _seed_of(self, row: int) -> int:
+        """The seed of a row of the generation batch, counted over all processes."""
+        mode = 0 if self.model.training else 1
+        return completion_seed(self.args.seed, mode, self._step, row + 1)
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], Any, dict[str, Any]]:
         """Encode a generation batch of B prompts; equal neighbours (a group) are encoded once."""
-        self._encoded = []
-        for index, prompt in enumerate(prompts):
-            same = index > 0 and prompt == prompts[index - 1]
-            self._encoded.append(self._encoded[-1] if same else self._encode(prompt))
-        self._rows = self._encoded
-        fields: dict[str, Any] = self._video_inputs(self._rows)
+        self._loaded, self._rows = [], []
+        if _has_images(prompts):
+            result: tuple[list[list[int]], Any, dict[str, Any]] = super()._tokenize_prompts(prompts)
+            return result
+        with self._seconds("decode"):
+            self._chats = prompts
+            self._loaded = self._prompts.load(prompts)
+            self._rows = [loaded.encoded for loaded in self._loaded]
+        skipped = {entry.skipped for entry in self._loaded if entry.skipped}
+        self._unreadable.add(gather_object(list(skipped)))
+        fields: dict[str, Any] = join_videos(self._rows)
         if fields:
-            video_id = self.model.config.video_token_id
-            fields["mm_token_type_ids"] = [
-                [2 if token == video_id else 0 for token in row.input_ids] for row in self._rows
-            ]
-        return [row.input_ids for row in self._rows], None, fields
+            video_id = self.processing_class.video_token_id
+            fields["mm_token_type_ids"] = [(row.input_ids == video_id).long().mul(2).tolist() for row in self._rows]
+        return [row.input_ids.tolist() for row in self._rows], None, fields
 
-    def _encode(self, prompt: list[Message]) -> EncodedPrompt:
-        clips = [
-            self.clips.get(part["video"], part.get("subtitles"))
-            for message in prompt
-            for part in message["content"]
-            if part["type"] == "video"
-        ]
-        batch = encode(self.processing_class, [prompt], clips)
-        video = {name: torch.as_tensor(batch[name]) for name in VIDEO_FIELDS if batch.get(name) is not None}
-        return EncodedPrompt(batch["input_ids"][0].tolist(), video)
+    # Rollout
 
-    @staticmethod
-    def _video_inputs(rows: Sequence[EncodedPrompt]) -> dict[str, torch.Tensor]:
-        """The video tensors of some rows, one after another, as the model takes them."""
-        names = [name for name in VIDEO_FIELDS if any(name in row.video for row in rows)]
-        return {name: torch.cat([row.video[name] for row in rows if name in row.video]) for name in names}
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], images: Any, multimodal_fields: Any, num_generations: int, **kwargs: Any
+    ) -> tuple[list[list[int]], list[list[float]] | None]:
+        with self._seconds("rollout"):
+            if self.use_vllm and self._rows:
+                self.vllm_generation.llm.prepare(self._chats, self._loaded, self.clips)
+            if self._rows and self.share_prefix and not self.use_vllm:
+                return self._rollout()
+            result: tuple[list[list[int]], list[list[float]] | None] = super()._generate_single_turn(
+                prompt_ids, images, multimodal_fields, num_generations, **kwargs
+            )
+            return result
+
+    def _rollout(self) -> tuple[list[list[int]], list[list[float]]]:
+        """Completions and the log-probs they were sampled with; those set aside are an end of sequence alone."""
+        end = self.processing_class.tokenizer.eos_token_id
+        completion_ids = [[end] for _ in self._rows]
+        log_probs = [[0.0] for _ in self._rows]
+        kept = [run for run in runs(self._rows) if self._loaded[run.rows[0]].skipped is None]
+        first = self.accelerator.process_index * len(self._rows)
+        rows = [row for run in kept for row in run.rows]
+        # A process without a readable prompt takes part all the same: sharded weights are gathered by all.
+        prompts = [run.prompt for run in kept] or [self._rows[0]]
+        with (
+            unwrap_model_for_generation(
+                self.model_wrapped,
+                self.accelerator,
+                gather_deepspeed3_params=self.args.ds3_gather_for_generation,
+                generation_kwargs=self.generation_kwargs,
+                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+            ) as model,
+            self._dist.summon_full_params(self.model_wrapped, recurse=False),
+            self.accelerator.autocast(),
+        ):
+            sampled = rollout(
+                model,
+                [prompt.to(self.accelerator.device) for prompt in prompts],
+                config=self.generation_config,
+                num_generations=[len(run.rows) for run in kept] or [1],
+                suppress=self._suppress,
+                seeds=[self._seed_of(first + row) for row in rows or [0]],
+            )
+        for row, ids, logps in zip(rows, sampled.completion_ids, sampled.log_probs, strict=bool(rows)):
+            completion_ids[row], log_probs[row] = ids.tolist(), logps.tolist()
+        return completion_ids, log_probs
+
+    # Rewards
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        # TRL shuffles and splits every tensor of this dict by row: the index keeps rows and clips together.
-        output["encoded_index"] = torch.arange(len(self._encoded), device=self.accelerator.device)
+        started = time.perf_counter()
+        try:
+            output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        except (RuntimeError, MemoryError) as error:
+            self._explain(error)
+            raise
+        if self._loaded:
+            # TRL shuffles and splits every tensor of this dict by row: the index keeps rows and clips together.
+            output["encoded_index"] = torch.arange(len(self._loaded), device=self.accelerator.device)
+            self._leave_out(output)
+        self._generated_s += time.perf_counter() - started
         return output
 
+    def _leave_out(self, output: dict[str, Any]) -> None:
+        """Take groups that teach nothing out of the loss, and count them."""
+        mask = output["completion_mask"]
+        unreadable = torch.tensor([entry.skipped is not None for entry in self._loaded], device=mask.device)
+        flat = torch.zeros_like(unreadable)
+        for run in runs(self._rows):
+            flat[list(run.rows)] = bool((output["advantages"][list(run.rows)] == 0).all())
+        for why in ("video", "length"):
+            rows = [entry.skipped is not None and entry.skipped.why == why for entry in self._loaded]
+            self._count(f"groups/skipped_{why}", torch.tensor(rows, device=mask.device))
+        self._count("groups/zero_variance", flat & ~unreadable)
+        left_out = unreadable | flat if self.skip_zero_variance else unreadable
+        output["completion_mask"] = mask.masked_fill(left_out[:, None], 0)
+        output["num_items_in_batch"] = self.accelerator.gather(output["completion_mask"].sum()).sum()
+        if bool(self.accelerator.gather(unreadable).all()):
+            reasons = {entry.skipped.detail for entry in self._loaded if entry.skipped}
+            raise TrainingError(f"no prompt of this step can be trained on: {'; '.join(sorted(reasons)[:2])}")
+
+    def _count(self, name: str, rows: torch.Tensor) -> None:
+        """Note how many groups these rows are, over all processes."""
+        groups = self.accelerator.gather(rows.float().sum()).sum().item() / self.num_generations
+        self._note(name, groups)
+
+    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> torch.Tensor:
+        with self._seconds("reward"):
+            rewards: torch.Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        # Shares are gathered, so that all processes come to one decision.
+        failed = self.accelerator.gather(
+            torch.tensor(max(self._pending_metrics.get(FAILED, [0.0])), device=rewards.device)
+        )
+        if self.model.training and self._failed_steps.add(failed.max().item()):
+            self._save_checkpoint(self.model, trial=None)
+            raise TrainingError(
+                f"rewards could not be computed in {self._failed_steps.limit} steps in a row (the judge failed; "
+                f"see the warnings above). Checkpoint: {self._checkpoint()}; mend the judge and resume"
+            )
+        return rewards
+
+    def _of_readable_rows(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """A reward function that is not asked about rows set aside: their reward is None."""
+        if not inspect.isroutine(func):  # a reward model is called by TRL itself
+            return func
+
+        def keep(columns: dict[str, Any]) -> tuple[list[int], dict[str, Any]]:
+            rows = len(columns["completions"])
+            kept = [row for row in range(rows) if not (self._loaded and self._loaded[row].skipped)]
+            return kept, {
+                name: [value[row] for row in kept] if isinstance(value, list) and len(value) == rows else value
+                for name, value in columns.items()
+            }
+
+        def spread(rewards: Sequence[float | None], kept: list[int], rows: int) -> list[float | None]:
+            found = dict(zip(kept, rewards, strict=True))
+            return [found.get(row) for row in range(rows)]
+
+        @functools.wraps(func)
+        def scored(**columns: Any) -> list[float | None]:
+            kept, rest = keep(columns)
+            return spread(func(**rest) if kept else [], kept, len(columns["completions"]))
+
+        @functools.wraps(func)
+        async def scored_async(**columns: Any) -> list[float | None]:
+            kept, rest = keep(columns)
+            return spread(await func(**rest) if kept else [], kept, len(columns["completions"]))
+
+        return scored_async if inspect.iscoroutinefunction(func) else scored
+
+    # Log-probs and loss
+
     def _compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
-        self._rows = [self._encoded[index] for index in inputs["encoded_index"].tolist()]
+        if "encoded_index" in inputs:
+            self._rows = [self._loaded[index].encoded for index in inputs["encoded_index"].tolist()]
+        self._fresh_logps = None
         loss: torch.Tensor = super()._compute_loss(model, inputs)
+        sampled = inputs.get("sampling_per_token_logps")
+        every = self.args.steps_per_generation * self.num_iterations
+        if sampled is not None and self._step % every < self.args.gradient_accumulation_steps:
+            # Before the first update the policy is the one that sampled: what differs is arithmetic.
+            difference = ((self._fresh_logps - sampled).abs() * inputs["completion_mask"]).nan_to_num().max()
+            self._note("rollout/max_logp_difference", self.accelerator.gather(difference).max().item())
         return loss
 
     def _get_per_token_logps_and_entropies(
@@ -120,67 +348,186 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         compute_entropy: bool = False,
         compute_aux_loss: bool = False,
         **images: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+    ) -> LogProbs:
         """Log-probs (B, C) of the completions under their prompts with their clips; entropies (B, C) if wanted."""
-        if not any(row.video for row in self._rows):
-            result: tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None] = (
-                super()._get_per_token_logps_and_entropies(
-                    model,
-                    input_ids,
-                    attention_mask,
-                    logits_to_keep,
-                    batch_size=batch_size,
-                    compute_entropy=compute_entropy,
-                    compute_aux_loss=compute_aux_loss,
-                    **images,
-                )
+        if not self._rows:
+            result: LogProbs = super()._get_per_token_logps_and_entropies(
+                model,
+                input_ids,
+                attention_mask,
+                logits_to_keep,
+                batch_size=batch_size,
+                compute_entropy=compute_entropy,
+                compute_aux_loss=compute_aux_loss,
+                **images,
             )
             return result
         if len(self._rows) != len(input_ids):
             raise RuntimeError(f"{len(input_ids)} sequences but {len(self._rows)} prompts: TRL's batching has changed")
+        forward = self._shared if self.share_prefix else self._copies
         step = batch_size or len(input_ids)
-        logps, entropies, aux_losses = [], [], []
-        for start in range(0, len(input_ids), step):
-            part = slice(start, start + step)
-            outputs = self._forward(
-                model,
-                input_ids[part],
-                attention_mask[part],
-                logits_to_keep,
-                self._rows[part],
-                compute_aux_loss,
-            )
-            logps.append(outputs.log_probs[:, -logits_to_keep:])
-            if compute_entropy:
-                entropies.append(outputs.entropy[:, -logits_to_keep:])
-            if compute_aux_loss:
-                aux_losses.append(outputs.aux_loss)
+        parts = [slice(start, start + step) for start in range(0, len(input_ids), step)]
+        outputs = [
+            forward(model, input_ids[p], attention_mask[p], logits_to_keep, self._rows[p], compute_aux_loss)
+            for p in parts
+        ]
+        log_probs = torch.cat([output[0] for output in outputs])
+        self._fresh_logps = log_probs.detach()
         return (
-            torch.cat(logps),
-            torch.cat(entropies) if entropies else None,
-            torch.stack(aux_losses).mean() if aux_losses else None,
+            log_probs,
+            torch.cat([entropies for _, entropies, _ in outputs if entropies is not None]) if compute_entropy else None,
+            torch.stack([aux for _, _, aux in outputs]).mean() if compute_aux_loss else None,
         )
 
-    def _forward(
+    def _shared(
         self,
         model: torch.nn.Module,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
-        logits_to_keep: int,
+        width: int,
         rows: Sequence[EncodedPrompt],
         aux_loss: bool,
-    ) -> Any:
-        video = {name: tensor.to(input_ids.device) for name, tensor in self._video_inputs(rows).items()}
-        video_id = self.model.config.video_token_id
-        labels = input_ids.masked_fill(attention_mask == 0, -100)
-        labels[:, :-logits_to_keep] = -100
+    ) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
+        """Each group in one row; rows without a token to score are left out of it."""
+        lengths = attention_mask[:, -width:].sum(1).tolist()
+        completions = input_ids[:, -width:]
+        scored: list[int] = []
+        groups: list[Group] = []
+        for run in runs(rows):
+            members = [row for row in run.rows if lengths[row]]
+            if members:
+                tokens = [completions[row, : lengths[row]] for row in members]
+                groups.append(Group(run.prompt.to(input_ids.device), tokens))
+                scored += members
+        if not groups:  # a pass all the same: other processes wait for this one's gradients
+            end = self.processing_class.tokenizer.eos_token_id
+            nothing = EncodedPrompt(torch.tensor([end, end], device=input_ids.device))
+            groups = [Group(nothing, [completions[0, :0]])]
+        packed = pack(self.accelerator.unwrap_model(model), groups)
         with self.accelerator.autocast():
-            return model(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                mm_token_type_ids=(input_ids == video_id).long() * 2,
-                labels=labels,
+            output = model(
+                **packed.inputs,
+                shift_labels=packed.labels,
                 fused_lm_head=True,
-                **video,
                 **({"output_router_logits": True} if aux_loss else {}),
             )
+        index = torch.tensor(scored, dtype=torch.long, device=input_ids.device)
+
+        def by_row(values: torch.Tensor) -> torch.Tensor:
+            empty = values.new_zeros(len(rows), width) + 0 * values.sum()
+            return empty.index_copy(0, index, packed.unpack(values, width=width)) if scored else empty
+
+        return by_row(output.log_probs), by_row(output.entropy) if output.entropy is not None else None, output.aux_loss
+
+    def _copies(
+        self,
+        model: torch.nn.Module,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        width: int,
+        rows: Sequence[EncodedPrompt],
+        aux_loss: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
+        """Each completion with a copy of its prompt and clip."""
+        labels = input_ids.masked_fill(attention_mask == 0, -100)
+        labels[:, :-width] = -100
+        with self.accelerator.autocast():
+            output = model(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                mm_token_type_ids=(input_ids == self.processing_class.video_token_id).long() * 2,
+                labels=labels,
+                fused_lm_head=True,
+                **{name: tensor.to(input_ids.device) for name, tensor in join_videos(rows).items()},
+                **({"output_router_logits": True} if aux_loss else {}),
+            )
+        return (
+            output.log_probs[:, -width:],
+            output.entropy[:, -width:] if output.entropy is not None else None,
+            output.aux_loss,
+        )
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """TRL's, timed, with an error that explains itself where memory does not suffice."""
+        started, self._generated_s = time.perf_counter(), 0.0
+        try:
+            loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        except (RuntimeError, MemoryError) as error:
+            self._explain(error)
+            raise
+        self._update_s += time.perf_counter() - started - self._generated_s
+        if self._step % self.current_gradient_accumulation_steps == 0:
+            self._note("seconds/update", self._update_s)
+            self._update_s = 0.0
+        return loss
+
+    def _explain(self, error: BaseException) -> None:
+        if is_out_of_memory(error):
+            raise out_of_memory(error, self._rows, self.args, self.max_completion_length) from error
+
+    # Checkpoints
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """TRL's, with what it takes to go on from here: how far the batch in use has been used."""
+        folder = self._checkpoint()
+        folder.mkdir(parents=True, exist_ok=True)
+        chats, _ = self._training_batch
+        unfinished = self._step % (self.args.steps_per_generation * self.num_iterations) != 0
+        state = {
+            "step": self._step,
+            "batch": self._buffered_inputs if unfinished else None,
+            "chats": json.dumps(chats if unfinished else []),
+            "failed_steps": self._failed_steps.in_a_row,
+            "unreadable": self._unreadable.found,
+        }
+        # Before the rest: a checkpoint counts as whole when its trainer state is there, which comes last.
+        torch.save(state, folder / _rollouts_file(self.accelerator.process_index))
+        super()._save_checkpoint(model, trial)
+
+    def _checkpoint(self) -> Path:
+        return Path(self._get_output_dir(trial=None)) / f"checkpoint-{self.state.global_step}"
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        path = Path(checkpoint or os.devnull) / _rollouts_file(self.accelerator.process_index)
+        if path.is_file():
+            state = torch.load(path, map_location=self.accelerator.device, weights_only=True)
+            self._step = state["step"]
+            self._buffered_inputs = state["batch"]
+            self._failed_steps.in_a_row = state["failed_steps"]
+            self._unreadable.found = state["unreadable"]
+            chats = json.loads(state["chats"])
+            self._training_batch = chats, self._prompts.load(chats)
+
+    # Metrics
+
+    def _note(self, name: str, value: float) -> None:
+        self._metrics["train" if self.model.training else "eval"][name].append(value)
+
+    @contextmanager
+    def _seconds(self, part: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self._note(f"seconds/{part}", time.perf_counter() - started)
+
+
+def _rollouts_file(process: int) -> str:
+    return f"rollouts_{process}.pt"
+
+
+def _has_images(prompts: Sequence[Any]) -> bool:
+    return any(
+        part["type"] == "image"
+        for prompt in prompts
+        if isinstance(prompt, list)
+        for message in prompt
+        if isinstance(message["content"], list)
+        for part in message["content"]
+    )
+
+
+def _count_videos(dataset: Any) -> int:
+    """How many videos a training set names; 0 for a stream, which cannot be counted."""
+    if not hasattr(dataset, "__len__"):
+        return 0
+    return len({source for prompt in dataset["prompt"] if isinstance(prompt, list) for source in sources(prompt)})

@@ -2,12 +2,18 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
 from videor2.video.clip import Clip
 from videor2.video.read import read
+
+Source = tuple[str, str | None]
+"""A video file and its subtitle file, if any."""
 
 
 class VideoConfig(BaseModel):
@@ -23,34 +29,60 @@ class VideoConfig(BaseModel):
 
 
 class ClipStore:
-    """Reads clips, and keeps the most recently used in memory, up to `cache_mb` megabytes of frames."""
+    """Reads clips, and keeps the most recently used in memory, up to `cache_mb` megabytes of frames.
 
-    def __init__(self, config: VideoConfig, *, cache_mb: int = 1024) -> None:
+    workers: threads that read what `fetch_ahead` names; 0 reads each clip when it is asked for.
+    """
+
+    def __init__(self, config: VideoConfig, *, cache_mb: int = 1024, workers: int = 0) -> None:
         self.config = config
+        self.reads = 0
+        """How many times a video was opened."""
         self._limit = cache_mb * 2**20
         self._size = 0
-        self._clips: OrderedDict[tuple[str, str | None], Clip] = OrderedDict()
-        self._lock = threading.Lock()
+        self._clips: OrderedDict[Source, Clip] = OrderedDict()
+        self._pending: dict[Source, Future[Clip]] = {}
+        self._lock = threading.RLock()  # a reading that is done at once settles within fetch_ahead
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="clips") if workers else None
 
     def get(self, video: str, subtitles: str | None = None) -> Clip:
         """The clip of a video, with its subtitles written on it if there are any; raises VideoError."""
-        key = (video, subtitles)
+        source = (video, subtitles)
         with self._lock:
-            if key in self._clips:
-                self._clips.move_to_end(key)
-                return self._clips[key]
-        clip = self._read(video, subtitles)
-        with self._lock:
-            if key not in self._clips:
-                self._clips[key] = clip
-                self._size += clip.frames.nbytes
-            while self._size > self._limit and len(self._clips) > 1:
-                _, oldest = self._clips.popitem(last=False)
-                self._size -= oldest.frames.nbytes
-        return clip
+            if source in self._clips:
+                self._clips.move_to_end(source)
+                return self._clips[source]
+            pending = self._pending.get(source)
+        if pending is None:
+            return self._read(source)
+        try:
+            return pending.result()
+        finally:
+            with self._lock:
+                self._pending.pop(source, None)
 
-    def _read(self, video: str, subtitles: str | None) -> Clip:
+    def fetch_ahead(self, sources: Iterable[Source]) -> None:
+        """Start to read the videos (each with its subtitles or None) that will be asked for next; never raises."""
+        if self._workers is None:
+            return
+        with self._lock:
+            for source in sources:
+                if source not in self._clips and source not in self._pending:
+                    reading = self._workers.submit(self._read, source)
+                    self._pending[source] = reading
+                    reading.add_done_callback(partial(self._settle, source))
+
+    def _settle(self, source: Source, reading: "Future[Clip]") -> None:
+        """A clip that was read is kept by the cache alone; an error waits for who asks."""
+        if not reading.cancelled() and reading.exception() is None:
+            with self._lock:
+                self._pending.pop(source, None)
+
+    def _read(self, source: Source) -> Clip:
+        video, subtitles = source
         config = self.config
+        with self._lock:
+            self.reads += 1
         clip = read(Path(video), fps=config.fps, max_frames=config.max_frames, max_pixels=config.max_pixels)
         if config.timestamps or subtitles:
             from videor2.video.overlay import burn
@@ -58,4 +90,11 @@ class ClipStore:
 
             cues = load(Path(subtitles)) if subtitles else None
             clip = burn(clip, timestamps=config.timestamps, subtitles=cues)
+        with self._lock:
+            if source not in self._clips:
+                self._clips[source] = clip
+                self._size += clip.frames.nbytes
+            while self._size > self._limit and len(self._clips) > 1:
+                _, oldest = self._clips.popitem(last=False)
+                self._size -= oldest.frames.nbytes
         return clip
