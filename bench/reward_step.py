@@ -149,7 +149,7 @@ def timed(run: Callable[[list[Rollout]], list[float]], rollouts: list[Rollout]) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    rounds = 3 if parser.parse_args().quick else 9
+    rounds = 5 if parser.parse_args().quick else 9
     rollouts = step(8, random.Random(0))
 
     spawn = multiprocessing.get_context("spawn")

@@ -20,6 +20,7 @@ from transformers.generation import (
     TopPLogitsWarper,
 )
 
+from videor2.models.cache import repeat_prefill
 from videor2.models.load import without_adapters
 from videor2.models.prompt import EncodedPrompt, encode_prompt, join_videos, messages
 from videor2.models.shared_prefix import prompt_position_ids
@@ -143,7 +144,7 @@ def rollout(
         processors.extend([*_warpers(config), _GumbelNoise(seeds or (), input_ids.device)])
     places = torch.arange(len(prompts)).repeat_interleave(torch.tensor(repeats)).to(input_ids.device)
     with torch.no_grad():
-        cache = _prefill(model, prompts, input_ids, attention_mask, places)
+        cache = _prefill(model, prompts, input_ids, attention_mask, places, room=config.max_new_tokens + 1)
         output = model.generate(
             input_ids=input_ids[places],
             attention_mask=attention_mask[places],
@@ -177,6 +178,7 @@ def _prefill(
     input_ids: torch.Tensor,
     attention_mask: torch.Tensor,
     places: torch.Tensor,
+    room: int,
 ) -> DynamicCache:
     """The cache of all but the prompts' last tokens, P - 1, with a row for each of the prompts at `places` (B,)."""
     base = without_adapters(model)
@@ -191,11 +193,10 @@ def _prefill(
         logits_to_keep=1,
         **join_videos(prompts),
     )
-    cache.batch_select_indices(places)
     # By how much positions run ahead of the count of tokens; `generate` goes on from here.
     deltas = torch.stack([p[0, -1:] + 1 - p.shape[1] for p in positions])
     base.model.rope_deltas = deltas[places]
-    return cache
+    return repeat_prefill(cache, places, room=room)
 
 
 def _left_padded(rows: Sequence[torch.Tensor], value: int) -> torch.Tensor:

@@ -232,7 +232,21 @@ def _attend(
         return torch.cat([prompt_states.expand(groups, -1, -1, -1), by_completion(states)], dim=2)
 
     queries, keys, values = by_completion(query), with_prompt(prompt_key, key), with_prompt(prompt_value, value)
-    mask = causal_lower_right(queries.shape[2], keys.shape[2])
-    out = scaled_dot_product_attention(queries, keys, values, attn_mask=mask, enable_gqa=gqa, **options)
-    out = out.transpose(1, 2).flatten(0, 1)
+    out = _causal_lower_right(queries, keys, values, options).transpose(1, 2).flatten(0, 1)
     yield out if block.scatter is None else out.index_select(0, block.scatter)
+
+
+def _causal_lower_right(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, options: dict[str, Any]
+) -> torch.Tensor:
+    """Attention (B, H, C, D) in which the last query sees all K keys, the one before it all but one, and so on."""
+    (batch, heads, length, size), kv_heads, seen = query.shape, key.shape[1], key.shape[2]
+    if query.is_cuda:  # flash kernels have this mask built in
+        bias = causal_lower_right(length, seen)
+        return scaled_dot_product_attention(query, key, value, attn_mask=bias, enable_gqa=heads != kv_heads, **options)
+    # The CPU's are faster on fewer, longer rows: heads that share a key lie in one.
+    mask = torch.ones(length, seen, dtype=torch.bool, device=query.device).tril(seen - length)
+    out = scaled_dot_product_attention(
+        query.reshape(batch, kv_heads, -1, size), key, value, attn_mask=mask.repeat(heads // kv_heads, 1), **options
+    )
+    return out.reshape(batch, heads, length, -1)
