@@ -49,12 +49,18 @@ def main() -> None:
         os.environ.setdefault(name, quiet)
     warnings.filterwarnings("ignore", category=FutureWarning)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("videor2").setLevel(logging.INFO)
+    logging.getLogger("videor2").setLevel(logging.WARNING if _process() else logging.INFO)
     try:
         app()
     except (InputError, ModuleNotFoundError) as error:
-        print(f"videor2: {' '.join(_explain(error).split())}", file=sys.stderr)
+        who = f"videor2, process {_process()}" if _process() else "videor2"
+        print(f"{who}: {' '.join(_explain(error).split())}", file=sys.stderr)
         sys.exit(2)
+
+
+def _process() -> int:
+    """This process's number among those that a launcher started together; the first one speaks for all."""
+    return int(os.environ.get("RANK", "0"))
 
 
 def _explain(error: Exception) -> str:
@@ -184,4 +190,5 @@ def _recipe(config: Path) -> Path:
 
 
 def _print_model(path: Path, as_json: bool) -> None:
-    print(json.dumps({"model": str(path)}) if as_json else path)
+    if not _process():
+        print(json.dumps({"model": str(path)}) if as_json else path)

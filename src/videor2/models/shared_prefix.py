@@ -183,7 +183,7 @@ def _keep_predicting(module: torch.nn.Module, args: Any, kwargs: dict[str, Any],
     """After the last layer, only what predicts a completion's token goes on to the vocabulary."""
     layout: Layout | None = kwargs.get("shared_prefix")
     if layout is not None:
-        output.last_hidden_state = output.last_hidden_state[:, layout.predicting]
+        output.last_hidden_state = output.last_hidden_state.index_select(1, layout.predicting)
     return output
 
 
@@ -203,22 +203,35 @@ def _attention(
     # Under autocast rotary embeddings leave float32, which SDPA would cast by itself but for the mask's own type.
     query, key = query.to(value.dtype), key.to(value.dtype)
     options = {"dropout_p": kwargs.get("dropout", 0.0), "scale": kwargs.get("scaling")}
-    parts = [part for block in shared_prefix.blocks for part in _attend(block, query, key, value, options)]
+    # What the last layer makes of a prompt nobody reads: only its keys and values count there.
+    last = module.layer_idx == module.config.num_hidden_layers - 1
+    parts = [
+        part for block in shared_prefix.blocks for part in _attend(block, query, key, value, options, skip_prompt=last)
+    ]
     return torch.cat(parts)[None], None
 
 
 def _attend(
-    block: Block, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, options: dict[str, Any]
+    block: Block,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    options: dict[str, Any],
+    *,
+    skip_prompt: bool,
 ) -> Iterator[torch.Tensor]:
-    """The prompt's output (P - 1, H, D), then the completions' (sum of lengths, H, D)."""
+    """The prompt's output (P - 1, H, D), zeros if it is skipped; then the completions' (sum of lengths, H, D)."""
     prompt = slice(block.start, block.start + block.prefix)
     rest = slice(prompt.stop, block.start + block.tokens)
     gqa = query.shape[1] != key.shape[1]
     prompt_key, prompt_value = key[:, :, prompt], value[:, :, prompt]
-    out = scaled_dot_product_attention(
-        query[:, :, prompt], prompt_key, prompt_value, is_causal=True, enable_gqa=gqa, **options
-    )
-    yield out[0].transpose(0, 1)
+    if skip_prompt:
+        yield query.new_zeros(block.prefix, query.shape[1], query.shape[3])
+    else:
+        out = scaled_dot_product_attention(
+            query[:, :, prompt], prompt_key, prompt_value, is_causal=True, enable_gqa=gqa, **options
+        )
+        yield out[0].transpose(0, 1)
 
     groups = len(block.lengths)
 
