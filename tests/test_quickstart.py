@@ -5,7 +5,7 @@ import pytest
 
 from videor2.quickstart import QuickstartError, QuickstartSettings, quickstart
 
-SMALL = QuickstartSettings(train_clips=3, test_clips=3, questions=2, steps=1)
+SMALL = QuickstartSettings(train_clips=4, test_clips=3, questions=2, steps=1)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from videor2.rewards.trl import make_rewards
 from videor2.sample import Sample
 from videor2.train.grpo import GRPOSettings, build_trainer, train
 from videor2.train.limits import TrainingError
+from videor2.train.prompts import skipping
 from videor2.train.video_grpo import VideoGRPOTrainer
 from videor2.video.store import VideoConfig
 
@@ -241,24 +242,24 @@ def test_a_group_without_a_readable_video_is_left_out_and_counted(
     assert caplog.text.count("skipping the group of") == 1
 
 
-def test_rewards_are_not_asked_about_what_was_left_out(tmp_path: Path, untrained: Path, world: Path) -> None:
-    data = with_broken_videos(world, tmp_path, broken=1)
-    trainer = build_trainer(settings(tmp_path / "run", untrained, data), read_examples(data))
-    asked: list[int] = []
+def test_rewards_are_not_asked_about_what_was_left_out() -> None:
+    logged: dict[str, list[Any]] = {}
 
-    def counting(completions: list[Any], **columns: Any) -> list[float]:
-        asked.append(len(completions))
-        assert len(columns["id"]) == len(completions)
-        return [1.0] * len(completions)
+    def counting(completions: list[str], id: list[int], log_extra: Any, **columns: Any) -> list[float]:
+        assert completions == ["c", "d"]
+        assert id == [4, 4]
+        log_extra("seen", completions)
+        return [1.0, 0.5]
 
-    async def counting_async(completions: list[Any], **columns: Any) -> list[float]:
-        return counting(completions, **columns)
+    async def counting_async(**columns: Any) -> list[float]:
+        return counting(**columns)
 
-    rollout(trainer)
-    for function in (counting, counting_async):
-        rewards = trainer._of_readable_rows(function)(completions=["a", "b", "c", "d"], id=[0, 0, 4, 4])
-        assert (asyncio.run(rewards) if function is counting_async else rewards) == [None, None, 1.0, 1.0]
-    assert asked == [2, 2]
+    columns = {"completions": list("abcd"), "id": [0, 0, 4, 4], "log_extra": logged.__setitem__}
+    expected = [None, None, 1.0, 0.5]
+    assert skipping(counting, lambda row: row < 2)(**columns) == expected
+    assert asyncio.run(skipping(counting_async, lambda row: row < 2)(**columns)) == expected
+    assert logged == {"seen": [None, None, "c", "d"]}
+    assert skipping(counting, lambda row: True)(**columns) == [None] * 4
 
 
 def test_too_many_unreadable_videos_stop_the_run(tmp_path: Path, untrained: Path, world: Path) -> None:

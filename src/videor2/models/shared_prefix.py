@@ -188,7 +188,7 @@ def _keep_predicting(module: torch.nn.Module, args: Any, kwargs: dict[str, Any],
 
 
 def _attention(
-    module: torch.nn.Module,
+    module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -204,7 +204,7 @@ def _attention(
     query, key = query.to(value.dtype), key.to(value.dtype)
     options = {"dropout_p": kwargs.get("dropout", 0.0), "scale": kwargs.get("scaling")}
     # What the last layer makes of a prompt nobody reads: only its keys and values count there.
-    last = module.layer_idx == module.config.num_hidden_layers - 1
+    last: bool = module.layer_idx == module.config.num_hidden_layers - 1
     parts = [
         part for block in shared_prefix.blocks for part in _attend(block, query, key, value, options, skip_prompt=last)
     ]

@@ -1,11 +1,13 @@
 """Prompts of a training batch as the model reads them: each group's clip read once, what cannot be read set aside."""
 
+import functools
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from trl.trainer.utils import is_async_callable
 
 from videor2.models.prompt import EncodedPrompt, Message, encode_prompt
 from videor2.video import SubtitleError, VideoError
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from transformers import ProcessorMixin
 
 log = logging.getLogger("videor2.train")
+
+RewardFunction = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,44 @@ class PromptLoader:
             log.warning("skipping the group of %r: %s", skipped.source, skipped.detail)
         end = self._processor.tokenizer.eos_token_id
         return LoadedPrompt(EncodedPrompt(torch.tensor([end, end])), skipped)
+
+
+def skipping(func: RewardFunction, is_set_aside: Callable[[int], bool]) -> RewardFunction:
+    """A reward function that is not asked about rows set aside: their reward is None.
+
+    func: one of TRL's kind, a coroutine function or not; reward models, and their names, stay as they are.
+    """
+    if isinstance(func, (str, torch.nn.Module)):
+        return func
+
+    def kept(columns: dict[str, Any]) -> list[int]:
+        return [row for row in range(len(columns["completions"])) if not is_set_aside(row)]
+
+    def spread(values: Sequence[Any], rows: list[int], count: int) -> list[Any]:
+        found = dict(zip(rows, values, strict=True))
+        return [found.get(row) for row in range(count)]
+
+    def only(columns: dict[str, Any], rows: list[int]) -> dict[str, Any]:
+        count = len(columns["completions"])
+        some = {
+            name: [value[row] for row in rows] if isinstance(value, list) and len(value) == count else value
+            for name, value in columns.items()
+        }
+        if log_extra := columns.get("log_extra"):
+            some["log_extra"] = lambda column, values: log_extra(column, spread(values, rows, count))
+        return some
+
+    @functools.wraps(func)
+    def scored(**columns: Any) -> list[float | None]:
+        rows = kept(columns)
+        return spread(func(**only(columns, rows)) if rows else [], rows, len(columns["completions"]))
+
+    @functools.wraps(func)
+    async def scored_async(**columns: Any) -> list[float | None]:
+        rows = kept(columns)
+        return spread(await func(**only(columns, rows)) if rows else [], rows, len(columns["completions"]))
+
+    return scored_async if is_async_callable(func) else scored
 
 
 def sources(prompt: list[Message]) -> list[Source]:

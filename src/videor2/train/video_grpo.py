@@ -14,8 +14,6 @@ w the ratio of the policy to the one that sampled (DeepSeekMath, arXiv 2402.0330
 - A checkpoint in the middle of a batch that is used for several updates holds that batch.
 """
 
-import functools
-import inspect
 import json
 import os
 import time
@@ -34,7 +32,7 @@ from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, uns
 from videor2.errors import InputError
 from videor2.models.generate import completion_seed, rollout, vision_token_ids
 from videor2.models.prompt import EncodedPrompt, Message, join_videos
-from videor2.models.shared_prefix import Group, pack, share_prefixes
+from videor2.models.shared_prefix import share_prefixes
 from videor2.rewards.trl import FAILED
 from videor2.train.groups import EpochSampler, check_batch, runs, shuffle_groups
 from videor2.train.limits import (
@@ -44,13 +42,12 @@ from videor2.train.limits import (
     is_out_of_memory,
     out_of_memory,
 )
-from videor2.train.prompts import LoadedPrompt, PromptLoader, sources
+from videor2.train.log_probs import LogProbs, Rows, copied_log_probs, shared_log_probs
+from videor2.train.prompts import LoadedPrompt, PromptLoader, skipping, sources
 from videor2.video.store import ClipStore
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
-
-LogProbs = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
 
 
 class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
@@ -113,7 +110,7 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         args.generation_kwargs = unwritten | (args.generation_kwargs or {})
         super().__init__(
             model=model,
-            reward_funcs=[self._of_readable_rows(func) for func in reward_funcs],
+            reward_funcs=[skipping(func, self._is_set_aside) for func in reward_funcs],
             args=args,
             processing_class=processing_class,
             **kwargs,
@@ -177,7 +174,7 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], Any, dict[str, Any]]:
         """Encode a generation batch of B prompts; equal neighbours (a group) are encoded once."""
         self._loaded, self._rows = [], []
-        if _has_images(prompts):
+        if _is_for_trl(prompts):
             result: tuple[list[list[int]], Any, dict[str, Any]] = super()._tokenize_prompts(prompts)
             return result
         with self._seconds("decode"):
@@ -186,7 +183,8 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             self._rows = [loaded.encoded for loaded in self._loaded]
         skipped = {entry.skipped for entry in self._loaded if entry.skipped}
         self._unreadable.add(gather_object(list(skipped)))
-        fields: dict[str, Any] = join_videos(self._rows)
+        # Only transformers' own rollout takes a copy of the clip for each completion.
+        fields: dict[str, Any] = {} if self.share_prefix or self.use_vllm else join_videos(self._rows)
         if fields:
             video_id = self.processing_class.video_token_id
             fields["mm_token_type_ids"] = [(row.input_ids == video_id).long().mul(2).tolist() for row in self._rows]
@@ -259,18 +257,18 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _leave_out(self, output: dict[str, Any]) -> None:
         """Take groups that teach nothing out of the loss, and count them."""
         mask = output["completion_mask"]
-        unreadable = torch.tensor([entry.skipped is not None for entry in self._loaded], device=mask.device)
-        flat = torch.zeros_like(unreadable)
+        set_aside = torch.tensor([entry.skipped is not None for entry in self._loaded], device=mask.device)
+        flat = torch.zeros_like(set_aside)
         for run in runs(self._rows):
             flat[list(run.rows)] = bool((output["advantages"][list(run.rows)] == 0).all())
         for why in ("video", "length"):
             rows = [entry.skipped is not None and entry.skipped.why == why for entry in self._loaded]
             self._count(f"groups/skipped_{why}", torch.tensor(rows, device=mask.device))
-        self._count("groups/zero_variance", flat & ~unreadable)
-        left_out = unreadable | flat if self.skip_zero_variance else unreadable
+        self._count("groups/zero_variance", flat & ~set_aside)
+        left_out = set_aside | flat if self.skip_zero_variance else set_aside
         output["completion_mask"] = mask.masked_fill(left_out[:, None], 0)
         output["num_items_in_batch"] = self.accelerator.gather(output["completion_mask"].sum()).sum()
-        if bool(self.accelerator.gather(unreadable).all()):
+        if bool(self.accelerator.gather(set_aside).all()):
             reasons = {entry.skipped.detail for entry in self._loaded if entry.skipped}
             raise TrainingError(f"no prompt of this step can be trained on: {'; '.join(sorted(reasons)[:2])}")
 
@@ -294,34 +292,8 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             )
         return rewards
 
-    def _of_readable_rows(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """A reward function that is not asked about rows set aside: their reward is None."""
-        if not inspect.isroutine(func):  # a reward model is called by TRL itself
-            return func
-
-        def keep(columns: dict[str, Any]) -> tuple[list[int], dict[str, Any]]:
-            rows = len(columns["completions"])
-            kept = [row for row in range(rows) if not (self._loaded and self._loaded[row].skipped)]
-            return kept, {
-                name: [value[row] for row in kept] if isinstance(value, list) and len(value) == rows else value
-                for name, value in columns.items()
-            }
-
-        def spread(rewards: Sequence[float | None], kept: list[int], rows: int) -> list[float | None]:
-            found = dict(zip(kept, rewards, strict=True))
-            return [found.get(row) for row in range(rows)]
-
-        @functools.wraps(func)
-        def scored(**columns: Any) -> list[float | None]:
-            kept, rest = keep(columns)
-            return spread(func(**rest) if kept else [], kept, len(columns["completions"]))
-
-        @functools.wraps(func)
-        async def scored_async(**columns: Any) -> list[float | None]:
-            kept, rest = keep(columns)
-            return spread(await func(**rest) if kept else [], kept, len(columns["completions"]))
-
-        return scored_async if inspect.iscoroutinefunction(func) else scored
+    def _is_set_aside(self, row: int) -> bool:
+        return bool(self._loaded) and self._loaded[row].skipped is not None
 
     # Log-probs and loss
 
@@ -348,103 +320,38 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         compute_entropy: bool = False,
         compute_aux_loss: bool = False,
         **images: Any,
-    ) -> LogProbs:
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
         """Log-probs (B, C) of the completions under their prompts with their clips; entropies (B, C) if wanted."""
         if not self._rows:
-            result: LogProbs = super()._get_per_token_logps_and_entropies(
-                model,
-                input_ids,
-                attention_mask,
-                logits_to_keep,
-                batch_size=batch_size,
-                compute_entropy=compute_entropy,
-                compute_aux_loss=compute_aux_loss,
-                **images,
+            result: tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None] = (
+                super()._get_per_token_logps_and_entropies(
+                    model,
+                    input_ids,
+                    attention_mask,
+                    logits_to_keep,
+                    batch_size=batch_size,
+                    compute_entropy=compute_entropy,
+                    compute_aux_loss=compute_aux_loss,
+                    **images,
+                )
             )
             return result
         if len(self._rows) != len(input_ids):
             raise RuntimeError(f"{len(input_ids)} sequences but {len(self._rows)} prompts: TRL's batching has changed")
-        forward = self._shared if self.share_prefix else self._copies
+        forward = shared_log_probs if self.share_prefix else copied_log_probs
         step = batch_size or len(input_ids)
-        parts = [slice(start, start + step) for start in range(0, len(input_ids), step)]
-        outputs = [
-            forward(model, input_ids[p], attention_mask[p], logits_to_keep, self._rows[p], compute_aux_loss)
-            for p in parts
-        ]
-        log_probs = torch.cat([output[0] for output in outputs])
+        outputs: list[LogProbs] = []
+        for start in range(0, len(input_ids), step):
+            part = slice(start, start + step)
+            rows = Rows(self._rows[part], input_ids[part], attention_mask[part], logits_to_keep)
+            with self.accelerator.autocast():
+                outputs.append(forward(model, rows, router=compute_aux_loss))
+        log_probs = torch.cat([output.log_probs for output in outputs])
         self._fresh_logps = log_probs.detach()
         return (
             log_probs,
-            torch.cat([entropies for _, entropies, _ in outputs if entropies is not None]) if compute_entropy else None,
-            torch.stack([aux for _, _, aux in outputs]).mean() if compute_aux_loss else None,
-        )
-
-    def _shared(
-        self,
-        model: torch.nn.Module,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        width: int,
-        rows: Sequence[EncodedPrompt],
-        aux_loss: bool,
-    ) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
-        """Each group in one row; rows without a token to score are left out of it."""
-        lengths = attention_mask[:, -width:].sum(1).tolist()
-        completions = input_ids[:, -width:]
-        scored: list[int] = []
-        groups: list[Group] = []
-        for run in runs(rows):
-            members = [row for row in run.rows if lengths[row]]
-            if members:
-                tokens = [completions[row, : lengths[row]] for row in members]
-                groups.append(Group(run.prompt.to(input_ids.device), tokens))
-                scored += members
-        if not groups:  # a pass all the same: other processes wait for this one's gradients
-            end = self.processing_class.tokenizer.eos_token_id
-            nothing = EncodedPrompt(torch.tensor([end, end], device=input_ids.device))
-            groups = [Group(nothing, [completions[0, :0]])]
-        packed = pack(self.accelerator.unwrap_model(model), groups)
-        with self.accelerator.autocast():
-            output = model(
-                **packed.inputs,
-                shift_labels=packed.labels,
-                fused_lm_head=True,
-                **({"output_router_logits": True} if aux_loss else {}),
-            )
-        index = torch.tensor(scored, dtype=torch.long, device=input_ids.device)
-
-        def by_row(values: torch.Tensor) -> torch.Tensor:
-            empty = values.new_zeros(len(rows), width) + 0 * values.sum()
-            return empty.index_copy(0, index, packed.unpack(values, width=width)) if scored else empty
-
-        return by_row(output.log_probs), by_row(output.entropy) if output.entropy is not None else None, output.aux_loss
-
-    def _copies(
-        self,
-        model: torch.nn.Module,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        width: int,
-        rows: Sequence[EncodedPrompt],
-        aux_loss: bool,
-    ) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
-        """Each completion with a copy of its prompt and clip."""
-        labels = input_ids.masked_fill(attention_mask == 0, -100)
-        labels[:, :-width] = -100
-        with self.accelerator.autocast():
-            output = model(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                mm_token_type_ids=(input_ids == self.processing_class.video_token_id).long() * 2,
-                labels=labels,
-                fused_lm_head=True,
-                **{name: tensor.to(input_ids.device) for name, tensor in join_videos(rows).items()},
-                **({"output_router_logits": True} if aux_loss else {}),
-            )
-        return (
-            output.log_probs[:, -width:],
-            output.entropy[:, -width:] if output.entropy is not None else None,
-            output.aux_loss,
+            torch.cat([output.entropies for output in outputs]) if compute_entropy else None,
+            torch.stack([output.aux_loss for output in outputs]).mean() if compute_aux_loss else None,
         )
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
@@ -515,15 +422,20 @@ def _rollouts_file(process: int) -> str:
     return f"rollouts_{process}.pt"
 
 
-def _has_images(prompts: Sequence[Any]) -> bool:
-    return any(
+def _is_for_trl(prompts: Sequence[Any]) -> bool:
+    """Whether prompts are plain strings or hold images; raises InputError for images beside videos."""
+    if not all(isinstance(prompt, list) for prompt in prompts):
+        return True
+    images = any(
         part["type"] == "image"
         for prompt in prompts
-        if isinstance(prompt, list)
         for message in prompt
         if isinstance(message["content"], list)
         for part in message["content"]
     )
+    if images and any(sources(prompt) for prompt in prompts):
+        raise InputError("one batch has prompts with images and prompts with videos: train on them one after another")
+    return images
 
 
 def _count_videos(dataset: Any) -> int:
