@@ -15,12 +15,21 @@ from videor2.judges import AsyncJudge, Judge
 from videor2.judges.llm import parse_judge
 from videor2.judges.pool import JudgePool
 from videor2.rewards import EQUAL, Parts, RewardConfig, Rollout, Weights
-from videor2.rewards.trl import _text as text_of
+from videor2.rewards.trl import completion_text
 from videor2.sample import Kind
 from videor2.scores.alignment import VARIANTS
 from videor2.timeline import Event, read_events
 
-__all__ = ["FIELDS", "JudgeFailed", "Settings", "logged", "pack_ground_truth", "read_rollout", "score", "text_of"]
+__all__ = [
+    "FIELDS",
+    "JudgeFailed",
+    "Settings",
+    "completion_text",
+    "logged",
+    "pack_ground_truth",
+    "read_rollout",
+    "score",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +150,7 @@ def read_rollout(
         row = {name: extra[name] for name in FIELDS if extra.get(name) is not None} if extra else {}
         row |= _fields(ground_truth)
         rollout = Rollout(
-            response=text_of(response),
+            response=completion_text(response),
             question=_words("question", row.get("question")),
             options=_options(row.get("options")),
             kind=_kind(row.get("kind")),

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from videor2.errors import InputError
 from videor2.judges import conclude
 from videor2.rewards import Rollout, Weights, gated_alignment
-from videor2.rewards.adapt import FIELDS, Settings, read_rollout, text_of
+from videor2.rewards.adapt import FIELDS, Settings, completion_text, read_rollout
 from videor2.scores.accuracy import accuracy
 from videor2.scores.embed import default_embedder
 from videor2.scores.format import format_score
@@ -70,7 +70,7 @@ class FormatReward(ORM):
 
     def __call__(self, completions: Sequence[Any], **columns: Any) -> list[float | None]:
         """0 or 1."""
-        return [format_score(text_of(completion)).value for completion in completions]
+        return [format_score(completion_text(completion)).value for completion in completions]
 
 
 class GatedAlignmentReward(AsyncORM):

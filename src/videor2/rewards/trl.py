@@ -48,7 +48,7 @@ async def accuracy_reward(
     answers = _required(columns, "answer", n)
     options, kinds = _column(columns, "options", n), _column(columns, "kind", n)
     return [
-        accuracy(_text(completion), answer=answer, options=choices, kind=kind).value
+        accuracy(completion_text(completion), answer=answer, options=choices, kind=kind).value
         for completion, answer, choices, kind in zip(completions, answers, options, kinds, strict=True)
     ]
 
@@ -57,7 +57,7 @@ async def format_reward(
     prompts: Sequence[Any], completions: Sequence[Completion], completion_ids: Any = None, **columns: Any
 ) -> Rewards:
     """`scores.format` of each completion: one think block, then one answer block."""
-    return [format_score(_text(completion)).value for completion in completions]
+    return [format_score(completion_text(completion)).value for completion in completions]
 
 
 async def gated_alignment_reward(
@@ -103,7 +103,7 @@ class _GatedAlignmentReward:
     ) -> Rewards:
         n = len(completions)
         rollouts = [
-            Rollout(_text(completion), question, options, kind, events)
+            Rollout(completion_text(completion), question, options, kind, events)
             for completion, question, options, kind, events in zip(
                 completions,
                 _column(columns, "question", n),
@@ -191,7 +191,7 @@ def _log(
         log_extra("tar_detail", [p.alignment.score.detail for p in parts])
 
 
-def _text(completion: Completion) -> str:
+def completion_text(completion: Completion) -> str:
     """A completion's text: of messages the assistant's, with reasoning that TRL's parser took out."""
     if isinstance(completion, str):
         return completion
