@@ -6,6 +6,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from families import FAMILIES, IMAGE, VIDEO, prompt, tiny, words
 from videor2.errors import InputError
@@ -183,6 +184,12 @@ def test_a_prepared_model_is_still_itself() -> None:
     share_prefixes(prepared)
     group = groups("qwen3_vl", [[4, 4]], torch.float32)
     torch.testing.assert_close(by_copies(prepared, group), by_copies(plain, group), atol=0, rtol=0)
+
+
+def test_a_model_of_another_kind_is_refused() -> None:
+    config = Qwen2Config(vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
+    with pytest.raises(InputError, match="Qwen2ForCausalLM: shared prefixes are for Qwen-VL models; set share_prefix"):
+        share_prefixes(Qwen2ForCausalLM(config))
 
 
 def test_a_model_with_sliding_attention_is_refused() -> None:

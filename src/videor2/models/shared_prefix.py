@@ -96,13 +96,16 @@ class Packed:
 def share_prefixes(model: "PreTrainedModel") -> None:
     """Let a Qwen-VL model read packed rows; everything else it does stays as it is. Can be called again.
 
-    Its text attention runs on PyTorch's SDPA from here on. Raises InputError for a model whose attention is not full.
+    Its text attention runs on PyTorch's SDPA from here on. Raises InputError for another kind of model, or one whose
+    attention is not full.
     """
     model = without_adapters(model)
+    if not hasattr(model.model, "get_rope_index"):
+        raise InputError(f"{type(model).__name__}: shared prefixes are for Qwen-VL models; set share_prefix=false")
     text = model.config.get_text_config()
     if "sliding_attention" in (getattr(text, "layer_types", None) or ()):
         raise InputError(
-            f"{type(model).__name__}: shared prefixes need full attention in every layer; this model slides"
+            f"{type(model).__name__}: shared prefixes need full attention in every layer; set share_prefix=false"
         )
     if text._attn_implementation == ATTENTION:
         return
