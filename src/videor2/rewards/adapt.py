@@ -25,6 +25,7 @@ __all__ = [
     "JudgeFailed",
     "Settings",
     "completion_text",
+    "failed_groups",
     "logged",
     "pack_ground_truth",
     "read_rollout",
@@ -250,3 +251,24 @@ def _events(value: Any) -> tuple[Event, ...]:
 def _short(ground_truth: Any) -> str:
     shown = repr(ground_truth)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
+def failed_groups(groups: Sequence[str], failures: Sequence[str | None], log: logging.Logger, *, noun: str) -> set[str]:
+    """The groups in which a response could not be scored, with a warning that counts them.
+
+    groups: of each response; failures: why it could not be scored, None where it could; noun: what the framework
+    calls responses.
+    """
+    failed = {group for group, why in zip(groups, failures, strict=True) if why is not None}
+    reasons = [why for why in failures if why is not None]
+    if reasons:
+        log.warning(
+            "no gated alignment for %d of %d groups: %d of %d %s could not be scored (%s)",
+            len(failed),
+            len(set(groups)),
+            len(reasons),
+            len(groups),
+            noun,
+            reasons[0],
+        )
+    return failed

@@ -14,7 +14,7 @@ from typing import Any
 
 from videor2.errors import InputError
 from videor2.judges.loops import run_sync
-from videor2.rewards.adapt import JudgeFailed, Settings, logged, pack_ground_truth, read_rollout, score
+from videor2.rewards.adapt import JudgeFailed, Settings, failed_groups, logged, pack_ground_truth, read_rollout, score
 
 __all__ = ["REWARD_NAME", "REWARD_TYPE", "compute_score", "pack_ground_truth"]
 
@@ -47,21 +47,8 @@ def compute_score(reward_inputs: Sequence[Mapping[str, Any]], **kwargs: Any) -> 
     ]
     scored = run_sync(score(rollouts, settings))
     groups = [str(row["ground_truth"]) for row in reward_inputs]
-    failures = [
-        (group, parts.gated_alignment.score.detail)
-        for group, parts in zip(groups, scored, strict=True)
-        if parts.total(settings.weights) is None
-    ]
-    failed = {group for group, _ in failures}
-    if failures:
-        logger.warning(
-            "no gated alignment for %d of %d groups: %d of %d responses could not be scored (%s)",
-            len(failed),
-            len(set(groups)),
-            len(failures),
-            len(groups),
-            failures[0][1],
-        )
+    failures = [p.gated_alignment.score.detail if p.total(settings.weights) is None else None for p in scored]
+    failed = failed_groups(groups, failures, logger, noun="responses")
     without = replace(settings.weights, gated_alignment=0.0)
     results = []
     for group, parts in zip(groups, scored, strict=True):

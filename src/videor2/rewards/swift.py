@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from videor2.errors import InputError
 from videor2.judges import conclude
 from videor2.rewards import Rollout, Weights, gated_alignment
-from videor2.rewards.adapt import FIELDS, Settings, completion_text, read_rollout
+from videor2.rewards.adapt import FIELDS, Settings, completion_text, failed_groups, read_rollout
 from videor2.scores.accuracy import accuracy
 from videor2.scores.embed import default_embedder
 from videor2.scores.format import format_score
@@ -130,17 +130,8 @@ def _rollouts(completions: Sequence[Any], columns: Mapping[str, Any], weights: W
 def _whole_groups(scores: Sequence[Score], columns: Mapping[str, Any]) -> list[float | None]:
     """The scores' values, None for every completion of a group in which one score failed."""
     groups = _groups(columns, len(scores))
-    failures = [(group, score.detail) for group, score in zip(groups, scores, strict=True) if score.status == "error"]
-    failed = {group for group, _ in failures}
-    if failures:
-        logger.warning(
-            "no gated alignment for %d of %d groups: %d of %d completions could not be scored (%s)",
-            len(failed),
-            len(set(groups)),
-            len(failures),
-            len(scores),
-            failures[0][1],
-        )
+    failures = [score.detail if score.status == "error" else None for score in scores]
+    failed = failed_groups(groups, failures, logger, noun="completions")
     return [None if group in failed else score.value for group, score in zip(groups, scores, strict=True)]
 
 

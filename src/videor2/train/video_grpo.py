@@ -83,6 +83,11 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         for name in ("tools", "environment_factory", "rollout_func"):
             if kwargs.get(name):
                 raise InputError(f"{name}: prompts with videos are answered in one turn; use TRL's own GRPOTrainer")
+        if args.dataloader_num_workers:
+            raise InputError(
+                f"dataloader_num_workers={args.dataloader_num_workers}: clips are read in threads of this process; "
+                "set it to 0 and give ClipStore `workers`"
+            )
         check_batch(
             per_device=args.per_device_train_batch_size,
             steps_per_generation=args.steps_per_generation,
@@ -118,11 +123,6 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self._failed_steps = FailedSteps(max_failed_steps)
         self._unreadable = UnreadableVideos(max_video_failures, _count_videos(self.train_dataset))
         self.data_collator = self._collate
-        if args.dataloader_num_workers:
-            raise InputError(
-                f"dataloader_num_workers={args.dataloader_num_workers}: clips are read in threads of this process; "
-                "set it to 0 and give ClipStore `workers`"
-            )
         if share_prefix:
             share_prefixes(self.accelerator.unwrap_model(self.model))
             if self.ref_model is not None:
@@ -210,7 +210,7 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         end = self.processing_class.tokenizer.eos_token_id
         completion_ids = [[end] for _ in self._rows]
         log_probs = [[0.0] for _ in self._rows]
-        kept = [run for run in runs(self._rows) if self._loaded[run.rows[0]].skipped is None]
+        kept = [run for run in runs(self._rows) if not self._is_set_aside(run.rows[0])]
         first = self.accelerator.process_index * len(self._rows)
         rows = [row for run in kept for row in run.rows]
         # A process without a readable prompt takes part all the same: sharded weights are gathered by all.
@@ -257,7 +257,7 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _leave_out(self, output: dict[str, Any]) -> None:
         """Take groups that teach nothing out of the loss, and count them."""
         mask = output["completion_mask"]
-        set_aside = torch.tensor([entry.skipped is not None for entry in self._loaded], device=mask.device)
+        set_aside = torch.tensor([self._is_set_aside(row) for row in range(len(mask))], device=mask.device)
         flat = torch.zeros_like(set_aside)
         for run in runs(self._rows):
             flat[list(run.rows)] = bool((output["advantages"][list(run.rows)] == 0).all())
