@@ -24,6 +24,7 @@ from typing import Any
 
 import httpx
 
+from videor2.judges.chat import ChatModel
 from videor2.judges.llm import LLMJudge
 from videor2.judges.pool import JudgePool
 from videor2.rewards import RewardConfig, Rollout, gated_alignment
@@ -126,7 +127,7 @@ class Ours:
     """The reward as TRL calls it, in a loop that stays."""
 
     def __init__(self, url: str, model: MiniLM, runner: asyncio.Runner, *, concurrency: int) -> None:
-        self._pool = JudgePool(LLMJudge(url, "judge"), concurrency=concurrency)
+        self._pool = JudgePool(LLMJudge(ChatModel(url, "judge")), concurrency=concurrency)
         self._model = model
         self._runner = runner
 

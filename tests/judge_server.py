@@ -1,6 +1,7 @@
 """A server that speaks the OpenAI chat protocol over real HTTP on loopback, and answers as a test scripts it."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -8,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from videor2.judges.chat import ChatModel
+from videor2.judges.llm import LLMJudge
 
 Body = dict[str, Any]
 
@@ -39,12 +43,36 @@ def says(conclusion: Any, evidence: str = "", **how: Any) -> Reply:
     return Reply(json.dumps({"evidence": evidence, "conclusion": conclusion}), **how)
 
 
+def rates(score: Any, rationale: str = "", **how: Any) -> Reply:
+    """A well-formed rating."""
+    return Reply(json.dumps({"rationale": rationale, "score": score}), **how)
+
+
+def claims(*claims: tuple[str, str], **how: Any) -> Reply:
+    """A well-formed list of times and what happens then."""
+    return Reply(json.dumps({"claims": [{"time": t, "sentence": s} for t, s in claims]}), **how)
+
+
+def compares(same: Any, evidence: str = "", **how: Any) -> Reply:
+    """A well-formed comparison."""
+    return Reply(json.dumps({"evidence": evidence, "same": same}), **how)
+
+
+def judge_of(url: str, name: str = "m", **settings: Any) -> LLMJudge:
+    """A judge that asks the server."""
+    return LLMJudge(ChatModel(url, name, **settings))
+
+
 Script = Callable[[Body], Reply]
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  # a connection that finds the queue full tries again a second later
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a client that was killed
+            super().handle_error(request, client_address)
 
 
 class JudgeServer:

@@ -78,6 +78,26 @@ def test_long_texts_are_never_called_different() -> None:
     assert consistency(response(think, answer), kind="text").score.status == "abstain"
 
 
+RETOLD = "A tall man in a green coat walks slowly across the square and feeds three grey pigeons near the fountain."
+
+
+@pytest.mark.parametrize(
+    ("think", "answer", "value"),
+    [
+        (RETOLD, "Across the square walks a tall man in a green coat; he feeds three grey pigeons.", 1.0),
+        (RETOLD, "Across the square walks a tall man in a green coat; he feeds four grey pigeons.", None),
+        (RETOLD, "A woman drives a red tractor through a muddy field while it rains and her dog runs behind.", None),
+        ("The cover names a writer. I read Marta Lindqvist there.", "Marta Lindquist", 1.0),
+        ("I read Marta Lindqvist. Then a list follows. Then a map. Then a plan. It ends.", "Marta Lindqvist", None),
+        ("The formula is 7 + 5 = 12, as 7 and 5 make 12.", "7+5 = 1 2", 1.0),
+        ("The turns are [10, -20, 30] degrees.", "[10, -20, 30]", 1.0),
+        ("The turns are [10, -20, 30] degrees.", "[10, 20, 30]", None),
+    ],
+)
+def test_free_text_agrees_where_it_retells_the_reasoning(think: str, answer: str, value: float | None) -> None:
+    assert consistency(response(think, answer), question="Describe it.", kind="text").score.value == value
+
+
 def test_wrong_before_wrong_is_still_inconsistent() -> None:
     result = consistency(response("So the answer is B.", "C"), options=OPTIONS)
     assert result.score.value == 0.0

@@ -15,19 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge_server import Body, JudgeServer, Reply, says
+from judge_server import Body, JudgeServer, Reply, judge_of, says
 from videor2.answers import Value
 from videor2.errors import InputError
-from videor2.judges import Conclusion, chat, conclude
-from videor2.judges.llm import (
-    Cascade,
-    LLMJudge,
-    ReplyError,
-    conclusion_messages,
-    parse_judge,
-    read_conclusion,
-)
+from videor2.judges import Conclusion, How, chat, conclude
+from videor2.judges.llm import Cascade, LLMJudge, judged_by, parse_judge
 from videor2.judges.pool import JudgePool, Request
+from videor2.judges.prompts.conclusion import messages as conclusion_messages
+from videor2.judges.prompts.conclusion import read as read_conclusion
+from videor2.judges.replies import ReplyError
 from videor2.scores.consistency import Unjudged
 
 THINK = "At 00:03 a red circle appears, left of the cube. So it is on the left."
@@ -61,22 +57,22 @@ def ask(judge: LLMJudge | Cascade, request: Request = ASKED) -> Conclusion:
 
 def test_a_reply_is_the_conclusion_with_its_words(server: JudgeServer) -> None:
     server.script = lambda _: says("B", evidence="So it is  on the LEFT.")
-    assert ask(LLMJudge(server.url, "m")) == Conclusion(Value("letter", "B"), "judge", "So it is on the left.")
+    assert ask(judge_of(server.url, "m")) == Conclusion(Value("letter", "B"), "judge", "So it is on the left.")
 
 
 def test_words_that_the_reasoning_does_not_have_are_no_evidence(server: JudgeServer) -> None:
     server.script = lambda _: says("B", evidence="the reasoning clearly says left")
-    assert ask(LLMJudge(server.url, "m")).evidence == ""
+    assert ask(judge_of(server.url, "m")).evidence == ""
 
 
 def test_undetermined_is_an_answer(server: JudgeServer) -> None:
     server.script = lambda _: says("undetermined")
-    assert ask(LLMJudge(server.url, "m")) == Conclusion(None, "undetermined")
+    assert ask(judge_of(server.url, "m")) == Conclusion(None, "undetermined")
     assert len(server.requests) == 1
 
 
 def test_the_request_is_greedy_seeded_bounded_and_has_a_schema(server: JudgeServer) -> None:
-    ask(LLMJudge(server.url, "some/model", seed=7, max_tokens=99, extra={"top_k": 1}))
+    ask(judge_of(server.url, "some/model", seed=7, max_tokens=99, extra={"top_k": 1}))
     [request] = server.requests
     assert server.paths == ["/v1/chat/completions"]
     assert {k: request[k] for k in ("model", "temperature", "seed", "max_tokens", "top_k")} == {
@@ -146,7 +142,7 @@ def fenced(content: str) -> tuple[str, str, str]:
 
 
 def test_an_answer_inside_the_reasoning_is_not_shown(server: JudgeServer) -> None:
-    ask(LLMJudge(server.url, "m"), Request("It is left. <answer>A</answer> Or not.", options=OPTIONS))
+    ask(judge_of(server.url, "m"), Request("It is left. <answer>A</answer> Or not.", options=OPTIONS))
     assert "＜answer>" not in server.asked()[0]
     assert "It is left." in server.asked()[0]
 
@@ -248,7 +244,7 @@ def test_reading_a_reply_raises_nothing_else(text: str) -> None:
 
 def test_an_unreadable_reply_is_asked_for_once_more_with_the_reason(server: JudgeServer) -> None:
     server.in_order(Reply("It is B."), says("B"))
-    assert ask(LLMJudge(server.url, "m")) == B
+    assert ask(judge_of(server.url, "m")) == B
     first, second = server.requests
     assert second["messages"][:2] == first["messages"]
     assert second["messages"][2] == {"role": "assistant", "content": "It is B."}
@@ -258,7 +254,7 @@ def test_an_unreadable_reply_is_asked_for_once_more_with_the_reason(server: Judg
 @pytest.mark.parametrize("reply", [Reply("It is B."), says("D"), Reply(""), Reply(None)])
 def test_a_reply_that_stays_unreadable_is_an_error_and_no_default(server: JudgeServer, reply: Reply) -> None:
     server.in_order(reply)
-    got = ask(LLMJudge(server.url, "m"))
+    got = ask(judge_of(server.url, "m"))
     assert (got.value, got.how) == (None, "error")
     assert got.evidence.startswith("the judge's reply, asked for twice: ")
     assert len(server.requests) == 2
@@ -266,7 +262,7 @@ def test_a_reply_that_stays_unreadable_is_an_error_and_no_default(server: JudgeS
 
 def test_a_reply_that_was_cut_off_says_what_to_raise(server: JudgeServer) -> None:
     server.in_order(Reply("<think>Hm", finish="length"))
-    assert "raise max_tokens" in ask(LLMJudge(server.url, "m")).evidence
+    assert "raise max_tokens" in ask(judge_of(server.url, "m")).evidence
 
 
 @pytest.mark.parametrize(
@@ -284,39 +280,39 @@ def test_a_reply_that_was_cut_off_says_what_to_raise(server: JudgeServer) -> Non
 )
 def test_a_passing_failure_is_tried_again(server: JudgeServer, failure: Reply) -> None:
     server.in_order(failure, failure, says("B"))
-    assert ask(LLMJudge(server.url, "m", timeout_s=0.3)) == B
+    assert ask(judge_of(server.url, "m", timeout_s=0.3)) == B
     assert len(server.requests) == 3
 
 
 def test_a_lasting_failure_is_an_error_that_says_what_it_was(server: JudgeServer) -> None:
     server.in_order(Reply(status=503, raw=b"loading\n the model"))
-    assert ask(LLMJudge(server.url, "m", retries=2)) == Conclusion(
+    assert ask(judge_of(server.url, "m", retries=2)) == Conclusion(
         None, "error", "HTTP 503: loading the model (asked 3 times)"
     )
 
 
 def test_a_server_that_is_not_there_is_an_error() -> None:
-    got = ask(LLMJudge("http://127.0.0.1:9", "m", retries=1))
+    got = ask(judge_of("http://127.0.0.1:9", "m", retries=1))
     assert got.how == "error"
     assert got.evidence.startswith("ConnectError")
 
 
 def test_what_cannot_get_better_is_not_tried_again(server: JudgeServer) -> None:
     server.in_order(Reply(status=404, raw=b"no such model"))
-    assert ask(LLMJudge(server.url, "m")) == Conclusion(None, "error", "HTTP 404: no such model")
+    assert ask(judge_of(server.url, "m")) == Conclusion(None, "error", "HTTP 404: no such model")
     assert len(server.requests) == 1
 
 
 def test_retry_after_is_waited_for(server: JudgeServer) -> None:
     server.in_order(Reply(status=429, headers={"Retry-After": "1"}), says("B"))
     start = time.perf_counter()
-    assert ask(LLMJudge(server.url, "m")) == B
+    assert ask(judge_of(server.url, "m")) == B
     assert 1.0 <= time.perf_counter() - start < 3.0
 
 
 def test_a_server_that_wants_to_be_left_alone_for_long_is_an_error(server: JudgeServer) -> None:
     server.in_order(Reply(status=429, headers={"Retry-After": "3600"}))
-    assert "asks to wait for 3600 s" in ask(LLMJudge(server.url, "m")).evidence
+    assert "asks to wait for 3600 s" in ask(judge_of(server.url, "m")).evidence
     assert len(server.requests) == 1
 
 
@@ -341,14 +337,14 @@ def test_a_server_that_refuses_schemas_is_asked_without_from_then_on(server: Jud
         return Reply(status=status, raw=b"response_format?") if "response_format" in body else says("B")
 
     server.script = script
-    judge = LLMJudge(server.url, "m")
+    judge = judge_of(server.url, "m")
     assert [ask(judge) for _ in range(3)] == [B] * 3
     assert ["response_format" in body for body in server.requests] == [True, False, False, False]
 
 
 def test_a_request_that_is_refused_either_way_leaves_schemas_on(server: JudgeServer) -> None:
     server.in_order(Reply(status=400, raw=b"context too long"), Reply(status=400, raw=b"context too long"), says("B"))
-    judge = LLMJudge(server.url, "m")
+    judge = judge_of(server.url, "m")
     assert ask(judge) == Conclusion(None, "error", "HTTP 400: context too long")
     assert ask(judge) == B
     assert "response_format" in server.requests[-1]
@@ -359,18 +355,18 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
 ) -> None:
     caplog.set_level("DEBUG")
     server.in_order(Reply(status=401, raw=b"Incorrect API key provided: sk-secret."))
-    judge = LLMJudge(server.url, "m", api_key="sk-secret")
+    judge = judge_of(server.url, "m", api_key="sk-secret")
     error = ask(judge).evidence
     assert error == "HTTP 401: Incorrect API key provided: ***."
     assert server.headers[0]["Authorization"] == "Bearer sk-secret"
     assert "sk-secret" not in caplog.text + repr(judge) + error
     monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
-    ask(LLMJudge(server.url, "m"))
+    ask(judge_of(server.url, "m"))
     assert server.headers[1]["Authorization"] == "Bearer sk-other"
 
 
 def test_without_a_key_none_is_sent(server: JudgeServer) -> None:
-    ask(LLMJudge(server.url, "m"))
+    ask(judge_of(server.url, "m"))
     assert "Authorization" not in server.headers[0]
 
 
@@ -381,26 +377,26 @@ def test_a_pool_of_requests_is_in_flight_together(server: JudgeServer) -> None:
     all_here = threading.Barrier(12)
     server.script = lambda _: says("B", meet=all_here)
     asked = [Request(f"{THINK} {i}", "Where?", OPTIONS) for i in range(12)]
-    assert asyncio.run(JudgePool(LLMJudge(server.url, "m")).conclude_all(asked)) == [B] * 12
+    assert asyncio.run(JudgePool(judge_of(server.url, "m")).conclude_all(asked)) == [B] * 12
 
 
 def test_a_pool_never_has_more_in_flight_than_it_may(server: JudgeServer) -> None:
     server.script = lambda _: says("B", after_s=0.05)
     asked = [Request(f"{THINK} {i}", "Where?", OPTIONS) for i in range(12)]
-    asyncio.run(JudgePool(LLMJudge(server.url, "m"), concurrency=4).conclude_all(asked))
+    asyncio.run(JudgePool(judge_of(server.url, "m"), concurrency=4).conclude_all(asked))
     assert server.most_in_flight == 4
 
 
 def test_the_deadline_holds_through_retries(server: JudgeServer) -> None:
     server.in_order(Reply(status=429, headers={"Retry-After": "30"}))
     start = time.perf_counter()
-    [found] = asyncio.run(JudgePool(LLMJudge(server.url, "m"), deadline_s=0.3).conclude_all([ASKED]))
+    [found] = asyncio.run(JudgePool(judge_of(server.url, "m"), deadline_s=0.3).conclude_all([ASKED]))
     assert found == Conclusion(None, "error", "no reply within 0.3 s")
     assert time.perf_counter() - start < 2.0
 
 
 def test_one_judge_works_in_one_loop_after_another_and_closes_its_connections(server: JudgeServer) -> None:
-    judge = LLMJudge(server.url, "m")
+    judge = judge_of(server.url, "m")
 
     async def twice() -> list[Conclusion]:
         return [await judge(THINK, options=OPTIONS), await judge(THINK, options=OPTIONS)]
@@ -411,7 +407,7 @@ def test_one_judge_works_in_one_loop_after_another_and_closes_its_connections(se
 
 
 def test_connections_are_kept_between_requests_of_a_loop(server: JudgeServer) -> None:
-    judge = LLMJudge(server.url, "m")
+    judge = judge_of(server.url, "m")
 
     async def five() -> int:
         for _ in range(5):
@@ -430,6 +426,8 @@ def until(condition: Any, timeout_s: float = 5.0) -> None:
 
 # Which judge a setting names.
 
+MODEL = "openai:http://h:1/v1#m"
+
 
 def test_a_cascade_asks_the_model_only_where_the_rules_find_nothing(server: JudgeServer) -> None:
     judge = parse_judge(f"rules then openai:{server.url}#m")
@@ -439,6 +437,21 @@ def test_a_cascade_asks_the_model_only_where_the_rules_find_nothing(server: Judg
     assert server.requests == []
     assert ask(judge, Request("It is hard to say.", "Where?", OPTIONS, "choice")) == B
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "by_cascade"),
+    [
+        ("explicit_choice", "rules"),
+        ("elimination", "rules"),
+        ("judge", MODEL),
+        ("undetermined", MODEL),
+        ("error", MODEL),
+    ],
+)
+def test_who_found_a_conclusion_is_told(how: How, by_cascade: str) -> None:
+    judges = [parse_judge(name) for name in ("rules", MODEL, f"rules then {MODEL}")]
+    assert [judged_by(judge, Conclusion(None, how)) for judge in judges] == ["rules", MODEL, by_cascade]
 
 
 def test_judges_by_name() -> None:
@@ -483,10 +496,10 @@ def test_other_names_are_input_errors(text: str) -> None:
     ],
 )
 def test_the_base_of_a_server_may_be_written_in_many_ways(url: str, base: str) -> None:
-    assert repr(LLMJudge(url, "m")) == f"openai:{base}#m"
+    assert repr(judge_of(url, "m")) == f"openai:{base}#m"
 
 
 def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
     with pytest.raises(InputError, match="set OPENAI_API_KEY") as error:
-        LLMJudge("http://user:hunter2@h/v1", "m")
+        judge_of("http://user:hunter2@h/v1", "m")
     assert "hunter2" not in str(error.value)

@@ -1,18 +1,24 @@
 """The pool: many requests at once, one deadline, and a failure that stays its own."""
 
 import asyncio
+import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
+from judge_server import Body, JudgeServer, claims, compares, judge_of, rates
 from videor2.answers import Value
+from videor2.errors import InputError
 from videor2.judges import Conclusion, conclude
 from videor2.judges.loops import PerLoop, run_sync
 from videor2.judges.pool import JudgePool, Request
+from videor2.judges.verdicts import Comparison
+from videor2.timeline import Claim
 
 B = Conclusion(Value("letter", "B"), "judge")
 
@@ -238,3 +244,90 @@ def test_a_coroutine_can_be_run_from_inside_a_running_loop() -> None:
         return run_sync(inner())
 
     assert (run_sync(inner()), asyncio.run(outer())) == (3, 3)
+
+
+# Many questions of other kinds.
+
+
+@pytest.fixture
+def server() -> Iterator[JudgeServer]:
+    with JudgeServer().running() as running:
+        yield running
+
+
+def test_ratings_claims_and_comparisons_come_in_order(server: JudgeServer) -> None:
+    def number(body: Body) -> str:
+        return str(re.findall(r"reasoning (\d+)", body["messages"][1]["content"])[0])
+
+    pool = JudgePool(judge_of(server.url))
+    asked = requests(6)
+    server.script = lambda body: rates(int(number(body)))
+    assert [one.value for one in asyncio.run(pool.rate_all(asked))] == list(range(6))
+    server.script = lambda body: claims((f"00:0{number(body)}", "a ball falls"))
+    assert [one.claims for one in asyncio.run(pool.claims_all(asked))] == [
+        (Claim(i, i, "a ball falls"),) for i in range(6)
+    ]
+    server.script = lambda body: compares(["yes", "no", "undetermined"][int(number(body)) % 3])
+    pairs = [Comparison(request.think, "left") for request in asked]
+    assert [one.same for one in asyncio.run(pool.compare_all(pairs))] == ["yes", "no", "undetermined"] * 2
+
+
+def test_the_rules_give_no_ratings_and_say_what_does() -> None:
+    with pytest.raises(InputError, match="the judge rules gives no rating: name a model"):
+        asyncio.run(JudgePool(conclude).rate_all(requests(1)))
+
+
+def test_progress_adds_up_to_all_requests(server: JudgeServer) -> None:
+    server.script = lambda _: rates(5)
+    steps: list[int] = []
+    asked = [*requests(5), *requests(3)]
+    asyncio.run(JudgePool(judge_of(server.url), concurrency=2).rate_all(asked, on_done=steps.append))
+    assert sum(steps) == 8
+    assert sorted(steps) == [1, 1, 2, 2, 2]
+
+
+def test_progress_counts_what_was_too_late() -> None:
+    steps: list[int] = []
+    asyncio.run(JudgePool(Slow(60), deadline_s=0.1).conclude_all(requests(3), on_done=steps.append))
+    assert sum(steps) == 3
+
+
+def test_without_a_deadline_the_slowest_reply_is_waited_for() -> None:
+    found = run(JudgePool(Slow(0.3), deadline_s=None, concurrency=1), requests(3))
+    assert [c.how for c in found] == ["judge"] * 3
+    assert "deadline_s=None" in repr(JudgePool(conclude, deadline_s=None))
+
+
+def test_bad_input_ends_the_call_at_once() -> None:
+    asked: list[str] = []
+
+    async def judge(think: str, **_: Any) -> Conclusion:
+        asked.append(think)
+        await asyncio.sleep(0.01)
+        raise InputError("replies.sqlite: no cache of replies: delete it")
+
+    with pytest.raises(InputError, match="delete it"):
+        run(JudgePool(judge, concurrency=2, deadline_s=None), requests(50))
+    assert len(asked) <= 4
+
+
+def test_many_requests_take_few_tasks_and_sockets(server: JudgeServer) -> None:
+    server.script = lambda _: rates(5)
+    pool = JudgePool(judge_of(server.url, timeout_s=60), concurrency=32, deadline_s=None)
+    most = {"tasks": 0, "connections": 0}
+
+    def look(_: int) -> None:
+        most["tasks"] = max(most["tasks"], len(asyncio.all_tasks()))
+        most["connections"] = max(most["connections"], server.connections)
+
+    found = asyncio.run(pool.rate_all(requests(300), on_done=look))
+    assert [one.value for one in found] == [5] * 300
+    assert len(server.requests) == 300
+    assert server.most_in_flight <= 32
+    assert most["connections"] <= 32
+    assert most["tasks"] <= 2 * 32 + 2
+
+
+def test_ten_thousand_requests_to_the_rules_are_no_trouble() -> None:
+    found = run(JudgePool(conclude, deadline_s=None), [Request(f"So it is {i}.") for i in range(10_000)])
+    assert len(found) == 10_000

@@ -28,7 +28,7 @@ from videor2.trace import Trace
 starved = settings(deadline=None, max_examples=50)
 """A deadline fails tests on a machine that is busy with something else."""
 
-VOID = {"meta", "link", "img", "br", "hr", "input"}
+VOID = {"meta", "link", "img", "br", "wbr", "hr", "input"}
 
 
 @dataclass

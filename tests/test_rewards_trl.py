@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from judge_server import JudgeServer, Reply, says
+from judge_server import JudgeServer, Reply, judge_of, says
 from videor2.answers import Value
 from videor2.errors import InputError
 from videor2.judges import Conclusion, conclude
-from videor2.judges.llm import LLMJudge
 from videor2.judges.pool import JudgePool
 from videor2.rewards import GatedAlignment, Parts, RewardConfig, Rollout, Weights, gated_alignment, score
 from videor2.rewards.trl import FAILED, accuracy_reward, format_reward, gated_alignment_reward, make_rewards
@@ -272,19 +271,19 @@ def thinking(n: int) -> list[str]:
 def test_the_judge_is_asked_about_all_completions_at_once(server: JudgeServer) -> None:
     all_here = threading.Barrier(8)
     server.script = lambda _: says("B", meet=all_here)
-    reward = make_rewards(judge=LLMJudge(server.url, "m"))[-1]
+    reward = make_rewards(judge=judge_of(server.url, "m"))[-1]
     assert call(reward, ["p"] * 8, thinking(8), **columns(8)) == [1.0] * 8
 
 
 def test_equal_reasonings_are_asked_about_once(server: JudgeServer) -> None:
-    reward = make_rewards(judge=LLMJudge(server.url, "m"))[-1]
+    reward = make_rewards(judge=judge_of(server.url, "m"))[-1]
     assert call(reward, ["p"] * 8, thinking(2) * 4, **columns(8)) == [1.0] * 8
     assert len(server.requests) == 2
 
 
 def test_a_wrong_letter_closes_the_gate(server: JudgeServer) -> None:
     server.script = lambda _: says("A")
-    assert call(make_rewards(judge=LLMJudge(server.url, "m"))[-1], ["p"], thinking(1), **columns(1)) == [0.0]
+    assert call(make_rewards(judge=judge_of(server.url, "m"))[-1], ["p"], thinking(1), **columns(1)) == [0.0]
 
 
 @pytest.mark.parametrize(
@@ -302,7 +301,7 @@ def test_a_wrong_letter_closes_the_gate(server: JudgeServer) -> None:
 )
 def test_whatever_fails_one_group_loses_its_reward_and_nobody_gets_0(server: JudgeServer, failure: Reply) -> None:
     server.script = lambda body: failure if "Look 1:" in body["messages"][1]["content"] else says("B")
-    pool = JudgePool(LLMJudge(server.url, "m", retries=0), deadline_s=1.0)
+    pool = JudgePool(judge_of(server.url, "m", retries=0), deadline_s=1.0)
     reward, logs = make_rewards(judge=pool)[-1], Logs()
     got = call(reward, ["one"] * 2 + ["two"] * 2, thinking(4), **columns(4), **logs.columns())
     assert got == [None, None, 1.0, 1.0]
@@ -342,7 +341,7 @@ def test_an_error_of_ours_ends_the_wait_for_the_judge() -> None:
 
 
 def test_the_rewards_run_together_step_after_step_in_the_loop_of_the_trainers_thread(server: JudgeServer) -> None:
-    rewards = make_rewards(judge=LLMJudge(server.url, "m"))
+    rewards = make_rewards(judge=judge_of(server.url, "m"))
 
     async def together() -> list[list[float | None]]:
         return await asyncio.gather(*(reward(["p"] * 4, thinking(4), **columns(4)) for reward in rewards))

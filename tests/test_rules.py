@@ -1,6 +1,7 @@
 """The rules judge: what a reasoning concludes, and when it must not say."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videor2.judges import Conclusion, conclude
+from videor2.judges import Conclusion, conclude, cues
 from videor2.judges.cues import clauses, sentences
 from videor2.judges.matching import OptionWords
 from videor2.trace import Trace
@@ -63,6 +64,7 @@ def test_an_explicit_choice_is_read(think: str, expected: str) -> None:
         ("Option C seems plausible. However, option B is more accurate because it is a truck.", "B"),
         ("My initial guess was C, but given the wheels, I'm going with B.", "B"),
         ("The answer is B. The red car in option A comes later, which is consistent with the time.", "B"),
+        ("Option C is the one that describes it. Option D is a bus, and it does not seem to fit.", "C"),
         ("While option A might be tempting, the correct answer is B.", "B"),
     ],
 )
@@ -82,6 +84,9 @@ def test_the_last_settled_statement_wins(think: str, expected: str) -> None:
         ("The most logical answer would be that he does not open the door.", DOORS[:2], "B"),
         ("There is no indication that he opens the door, nor is there evidence that he walks away.", DOORS, "B"),
         ("Neither A nor B matches what happens.", DOORS, "C"),
+        ("Nobody walks, so C is not the answer. Therefore, B is not the correct answer.", DOORS, "A"),
+        ("A red car? No, the road is empty of cars. The truck and the bus can be excluded.", VEHICLES, "C"),
+        ("A. He opens the door: this doesn't quite fit. C. He walks away: this does not appear accurate.", DOORS, "B"),
         ("It is most likely that he opens the door rather than closes it.", DOORS, "A"),
         ("The statement about closing the door is not more likely to be true.", DOORS[:2], "A"),
     ],
@@ -107,10 +112,17 @@ def test_rejecting_all_but_one_concludes_the_one(think: str, options: tuple[str,
         ("The statement that Ann thinks the salmon is in the fridge is more likely to be true.", PLACES, "A"),
         ("Ann would most likely look elsewhere, rather than inside the fridge.", PLACES, "B"),
         ("Therefore, there are four people.", ("Three", "Four", "Five"), "B"),
+        ("It falls by 2 each time: 10 - 2 = 8. So the result is 8.", ("2", "4", "8"), "C"),
+        ("Hence the range is \\(1 < k < 3\\), as k = 1 fails.", ("k < 3", "1 < k < 3", "1 \u2264 k"), "B"),
+        ("He would probably look for it somewhere else, so it is reasonable to assume that.", PLACES, None),
+        ("So it is reasonable to assume that Ann looks for the salmon elsewhere.", PLACES, "B"),
+        ("Oh, I see, the lorry is indeed a blue truck.", VEHICLES, "B"),
+        ("Let's look again: it is indeed the green bike that passes.", VEHICLES, "C"),
+        ("Considering all this, he plays energetically.", ("Slow", "Energetic", "Calm"), "B"),
     ],
 )
 def test_option_text_is_read_by_the_words_that_tell_options_apart(
-    think: str, options: tuple[str, ...], expected: str
+    think: str, options: tuple[str, ...], expected: str | None
 ) -> None:
     assert letter(think, options) == expected
 
@@ -125,6 +137,9 @@ def test_option_text_is_read_by_the_words_that_tell_options_apart(
         "The clip ends early, so there is not enough information to answer.",
         "Neither statement is more likely to be true. It is impossible to determine the answer.",
         "A man walks in. A dog barks.",
+        "The bus lies in a flower bed.",
+        "The clip does not give us enough information to determine which one it is.",
+        "None of the given options can be seen.",
         "",
     ],
 )
@@ -153,10 +168,27 @@ def test_open_options_are_the_candidates() -> None:
         ("Which statement is NOT true?", "The statement that is NOT true is B, since he leaves it open.", "B"),
         ("Which of the following is not true?", "A is true. C is true as well. B is false: it stays open.", "B"),
         ("Which is most likely?", "The least likely is B, and C is unlikely too.", "A"),
+        ("Which is LEAST likely?", "The most unlikely one is that he walks away.", "C"),
+        ("Which is LEAST likely?", "The least likely is that he closes it. Option C is not the least likely.", "B"),
+        (
+            "Which is LEAST likely?",
+            "B. He closes the door. This is least likely because it is about a door, not A.",
+            "B",
+        ),
+        (None, "A is most likely, as he pushes. The statement that is LEAST likely is C.", "C"),
     ],
 )
-def test_polarity_of_the_question_decides_what_is_asked(question: str, think: str, expected: str) -> None:
+def test_polarity_of_the_question_decides_what_is_asked(question: str | None, think: str, expected: str) -> None:
     assert letter(think, DOORS, question) == expected
+
+
+def test_a_comment_below_an_option_is_about_that_option() -> None:
+    think = (
+        "A. He opens the door.\nThis option contradicts the sound.\n"
+        "B. He closes the door.\nThis aligns with what we know of how he opens things.\n"
+        "C. He walks away.\nThis is the opposite of it."
+    )
+    assert letter(think, DOORS) == "B"
 
 
 def test_facts_are_no_conclusion_of_a_least_question() -> None:
@@ -203,6 +235,13 @@ def test_the_tiny_world_is_read(think: str) -> None:
         ("He jumps at 00:03, 00:05 and 00:07, so three times.", "How many times?", "3"),
         ("So it first moves at 4 seconds.", "At which second does it move?", "4"),
         ("So at 4 seconds it moves, and then there are three balls.", "How many balls?", "3"),
+        ("Of course, out of the four doors only two are open, so two.", "How many are open?", "2"),
+        ("Therefore, out of the four doors, only two are open.", "How many are open?", "2"),
+        ("Let's check: 9 in all - 2 outside = 7 inside.", "How many are inside?", "7"),
+        ("There are three balls. Initially, there are two balls.", "How many balls?", "3"),
+        ("Therefore, the point one step left of zero must be -1.", "Which number?", "-1"),
+        ("So the red cup is the only cup.", "How many cups?", "1"),
+        ("There are two rings. Hence the length is 2\u03c0.", "How long is it?", None),
         ("I cannot count them.", "How many?", None),
         ("How many are there? Let me count: one, two.", "How many?", None),
         ("This one goes, then another one.", "How many?", None),
@@ -235,6 +274,10 @@ def test_free_text_is_what_stands_behind_the_answer_is() -> None:
     assert conclusion.value is not None
     assert conclusion.value.canonical == "frewin jones"
     assert conclude("The cover names Frewin Jones.", question="Who wrote this?").value is None
+
+
+def test_a_capital_behind_the_answer_is_a_letter() -> None:
+    assert str(conclude("He runs. Final Answer: C.").value) == "C"
 
 
 def test_yes_no_questions_are_answered_in_these_words() -> None:
@@ -302,6 +345,41 @@ def test_evidence_is_verbatim_around_an_answer_tag() -> None:
     conclusion = conclude(think, options=VEHICLES)
     assert conclusion.value is not None
     assert conclusion.evidence in think
+
+
+@given(st.lists(WORDS, max_size=40).map(" ".join))
+@unhurried
+def test_the_words_of_a_sentence_never_hide_a_cue(text: str) -> None:
+    lowered = cues.lower(text)
+    words = cues.words_of(lowered)
+    for cue in (cues.MOST, cues.LEAST, cues.AGAINST, cues.SUPPORT, cues.ANSWER, cues.LETTER_ONLY, cues.INFER):
+        assert words & cue.flag or not cue.pattern.search(lowered)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "the answer is not ",
+        "a ",
+        "b, ",
+        "No. ",
+        "A? ",
+        "<",
+        "((",
+        "is it so? ",
+        "1=",
+        "let's ",
+        "\n",
+        ". ",
+        "9",
+        "not the ",
+    ],
+)
+@pytest.mark.parametrize("kind", ["choice", "number", "text"])
+def test_long_texts_take_time_in_proportion(piece: str, kind: Any) -> None:
+    started = time.process_time()
+    conclude(piece * (100_000 // len(piece)), options=DOORS if kind == "choice" else (), answer_kind=kind)
+    assert time.process_time() - started < 5
 
 
 def test_options_are_told_apart_by_their_own_words() -> None:

@@ -92,7 +92,7 @@ def infer_kind(answer: str, options: Options = ()) -> Kind:
     """
     if options or letter_of(answer):
         return "choice"
-    if _is_bare_number(answer):
+    if is_bare_number(answer):
         return "regression" if _FOUR_DECIMALS.search(answer) else "number"
     plain = _PLAIN_WORDS.fullmatch(answer.strip()) is not None
     return "ocr" if plain and len(answer.split()) <= 5 else "text"
@@ -114,11 +114,12 @@ def normalise_options(options: Options) -> tuple[str, ...]:
         if sorted(by_letter) != list(ascii_uppercase[: len(options)]):
             raise ValueError(f"options are not labelled A, B, C, ...: {', '.join(options)}")
         options = [by_letter[letter] for letter in sorted(by_letter)]
-    return _unlabelled(tuple(text.strip() for text in options))
+    return _unlabelled(tuple(options))
 
 
 @lru_cache(maxsize=4096)
-def _unlabelled(texts: tuple[str, ...]) -> tuple[str, ...]:
+def _unlabelled(options: tuple[str, ...]) -> tuple[str, ...]:
+    texts = tuple(text.strip() for text in options)
     labels = [_OPTION_LABEL.match(text) for text in texts]
     if texts and all(m and m[1].upper() == ascii_uppercase[i] for i, m in enumerate(labels[:26])):
         return tuple(text[m.end() :] for text, m in zip(texts, labels, strict=True) if m)
@@ -134,7 +135,11 @@ def letter_of(text: str, options: Options = ()) -> str | None:
     >>> letter_of("a red ball", ["A blue cube", "A red ball"]), letter_of("1", ["10", "21"])
     ('B', None)
     """
-    options = normalise_options(options)
+    return _letter_of(text, normalise_options(options))
+
+
+@lru_cache(maxsize=4096)
+def _letter_of(text: str, options: tuple[str, ...]) -> str | None:
     clean = _undressed(text)
     allowed = ascii_uppercase[: len(options)] if options else ascii_uppercase
     bare = _BARE_LETTER.fullmatch(clean)
@@ -229,7 +234,7 @@ def _letter_by_text(text: str, options: tuple[str, ...]) -> str | None:
     """The option whose words, or whose number, the answer gives in its own way."""
     if not options:
         return None
-    if all(_is_bare_number(option) for option in options):
+    if all(is_bare_number(option) for option in options):
         number = read_number(text)
         hits = [i for i, option in enumerate(options) if number is not None and read_number(option) == number]
         return ascii_uppercase[hits[0]] if len(hits) == 1 else None
@@ -257,7 +262,7 @@ def _agree_in_detail(a: str, b: str) -> bool:
     return numbers_a == numbers_b and negated_a == negated_b
 
 
-def _is_bare_number(text: str) -> bool:
+def is_bare_number(text: str) -> bool:
     """Whether a text is a number and at most a currency, a percent sign or a unit."""
     clean = _undressed(text)
     found = find_numbers(clean)

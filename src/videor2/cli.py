@@ -10,7 +10,7 @@ import sys
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,6 +30,9 @@ data_app = typer.Typer(help="Make and check datasets.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
 
+Style = Literal["think", "direct"]
+Media = Literal["frames", "video"]
+Engine = Literal["local", "ray"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Config = Annotated[Path, typer.Option(help="A YAML recipe, or the name of a shipped one.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Fields to change, as key=value; dots reach in.")]
@@ -101,6 +104,136 @@ def ask(
 
     reply = run(video, question, options=tuple(option or ()), model=model, subtitles=subtitles)
     print(json.dumps(asdict(reply)) if as_json else answered(reply))
+
+
+@app.command()
+def audit(
+    logs: Annotated[
+        list[str], typer.Argument(help="Files, or folders to search; NAME=PATH names the run.", metavar="LOG...")
+    ],
+    out: Annotated[Path, typer.Option(help="The run directory.")] = Path("runs/audit"),
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(help="`rules`, `openai:URL#NAME` or `rules then openai:URL#NAME`; twice to compare two judges."),
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="Questions, options, answers or events that logs lack.")
+    ] = None,
+    join_key: Annotated[str | None, typer.Option(help="The annotations' field that identifies a row.")] = None,
+    log_format: Annotated[
+        str | None, typer.Option("--format", help="The logs' format, where it is not detected.")
+    ] = None,
+    field: Annotated[
+        list[str] | None, typer.Option("--map", help="A field of plain rows, as question=COLUMN; repeat for each.")
+    ] = None,
+    vas: Annotated[bool, typer.Option(help="Let a model judge rate the visual evidence.")] = True,
+    model_claims: Annotated[bool, typer.Option(help="Let a model judge read the timestamped claims.")] = False,
+    max_requests: Annotated[int | None, typer.Option(help="Requests that the judge may get.", min=0)] = None,
+    concurrency: Annotated[int, typer.Option(help="Requests at a time.", min=1)] = 32,
+    deadline_s: Annotated[float | None, typer.Option(help="Seconds that judging may take in all.", min=0)] = None,
+    timeout_s: Annotated[float, typer.Option(help="Seconds for one request.", min=0)] = 60.0,
+    cache: Annotated[Path | None, typer.Option(help="Where replies are kept; judge.sqlite in OUT if absent.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that score; by the logs' size if absent.", min=1)
+    ] = None,
+    videos: Annotated[Path | None, typer.Option(help="A folder of clips that the report plays.")] = None,
+    compare_paper: Annotated[bool, typer.Option(help="Put the published figures beside.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Read logs of any harness: accuracy, TAC, VAS and temporal alignment, with coverage, intervals and evidence."""
+    from videor2.audit import AuditSettings
+    from videor2.audit import audit as run
+    from videor2.report.text import audited
+
+    settings = AuditSettings(
+        format=log_format,
+        mapping=_mapping(field),
+        annotations=annotations,
+        join_key=join_key,
+        judges=tuple(judge or ("rules",)),
+        vas=vas,
+        model_claims=model_claims,
+        cache=cache,
+        max_requests=max_requests,
+        concurrency=concurrency,
+        deadline_s=deadline_s,
+        timeout_s=timeout_s,
+        workers=workers,
+        videos=videos,
+        compare_paper=compare_paper,
+        seed=seed,
+    )
+    summary = run(logs, out, settings)
+    print(json.dumps(summary) if as_json else f"{audited(summary)}\n\n{out / 'report.html'}")
+
+
+@app.command("eval")
+def evaluate(
+    model: Annotated[str, typer.Option(help="`tiny`, a checkpoint's folder, a hub id, or openai:URL#NAME.")] = "tiny",
+    benchmark: Annotated[str, typer.Option(help="Names, separated by commas, or `all`.")] = "synth",
+    data_root: Annotated[Path, typer.Option(help="The folder that holds the benchmarks.")] = Path("data"),
+    out: Annotated[Path, typer.Option(help="The run directory.")] = Path("runs/eval"),
+    style: Annotated[Style, typer.Option(help="Ask for reasoning, or for the answer at once.")] = "think",
+    prompt_file: Annotated[
+        Path | None, typer.Option(help="What to ask for, in the words of a model's training.")
+    ] = None,
+    subtitles: Annotated[bool, typer.Option(help="Write subtitles on the frames, where there are some.")] = False,
+    timestamps: Annotated[bool | None, typer.Option(help="Write its time on each frame.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames a second.", min=0)] = None,
+    max_frames: Annotated[int | None, typer.Option(help="Frames of a video at most.", min=1)] = None,
+    max_pixels: Annotated[int | None, typer.Option(help="Pixels of a frame at most.", min=1)] = None,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.", min=0)] = 0.0,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Tokens of a response at most.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Of sampling and the bootstrap.")] = 0,
+    limit: Annotated[
+        int | None, typer.Option(help="So many questions of each benchmark, spread evenly.", min=1)
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Questions at a time, of a model in this process.", min=1)] = 8,
+    workers: Annotated[int, typer.Option(help="Threads that read clips ahead.", min=0)] = 1,
+    concurrency: Annotated[int, typer.Option(help="Requests at a time, to a server.", min=1)] = 8,
+    media: Annotated[Media, typer.Option(help="What a server is sent.")] = "frames",
+    engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = "local",
+    export: Annotated[str | None, typer.Option(help="Write the answers in a harness's format, too: lmms-eval.")] = None,
+    download: Annotated[bool, typer.Option(help="Fetch what the data root lacks from the Hugging Face hub.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="List the benchmarks and do nothing else.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a model over benchmarks, each scored as its authors define; a run that was killed goes on."""
+    if show:
+        _list_benchmarks(as_json)
+        return
+    from videor2.evaluate import EvalSettings, default_video
+    from videor2.evaluate import evaluate as run
+    from videor2.models.backend import Decoding
+    from videor2.report.text import evaluated
+
+    changed = {"fps": fps, "max_frames": max_frames, "max_pixels": max_pixels, "timestamps": timestamps}
+    video = default_video(model).model_copy(update={key: value for key, value in changed.items() if value is not None})
+    names = tuple(name.strip() for name in benchmark.split(",") if name.strip())
+    tokens = max_new_tokens or (128 if model == "tiny" else 1024)
+    settings = EvalSettings(
+        model=model,
+        benchmarks=names,
+        data_root=data_root,
+        style=style,
+        prompt_file=prompt_file,
+        subtitles=subtitles,
+        video=video,
+        decoding=Decoding(temperature, tokens, seed),
+        limit=limit,
+        batch_size=batch_size,
+        workers=workers,
+        concurrency=concurrency,
+        media=media,
+        engine=engine,
+        download=download,
+        export=export,
+        seed=seed,
+    )
+    summary = run(settings, out)
+    if summary is not None:
+        print(json.dumps(summary) if as_json else f"{evaluated(summary)}\n\n{out / 'report.html'}")
 
 
 @app.command()
@@ -181,6 +314,21 @@ def report(
 def version(as_json: Json = False) -> None:
     """Print the version."""
     print(json.dumps({"version": __version__}) if as_json else __version__)
+
+
+def _mapping(fields: list[str] | None) -> dict[str, str]:
+    pairs = [field.partition("=") for field in fields or ()]
+    wrong = [name for name, equals, column in pairs if not (name and equals and column)]
+    if wrong:
+        raise InputError(f"--map {wrong[0]}: write it as question=COLUMN")
+    return {name: column for name, _, column in pairs}
+
+
+def _list_benchmarks(as_json: bool) -> None:
+    from videor2.benchmarks.table import rows
+    from videor2.report.text import listed
+
+    print(json.dumps(rows()) if as_json else listed(rows()))
 
 
 def _recipe(config: Path) -> Path:

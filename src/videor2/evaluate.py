@@ -1,126 +1,360 @@
-"""Score what a model said, and sum up.
+"""Run a model over benchmarks: every answer is written down as it comes, and a run that was killed goes on.
 
-A record is one response with everything that was measured of it; a summary is the mean of each metric with its
-interval and coverage.
+A run directory holds `answers.jsonl` (one line per answer, as it came), and when all are there `records.jsonl`,
+`summary.json`, `run.json` and `report.html`. With `torchrun` each process answers its share of the questions and
+writes `answers.RANK.jsonl`; the first one sums up.
 """
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
-from videor2.judges.loops import run_sync
-from videor2.rewards import GatedAlignment, RewardConfig, Rollout, gated_alignment
+from videor2.benchmarks import Benchmark, benchmarks, find
+from videor2.benchmarks.prompts import Style
+from videor2.errors import InputError
+from videor2.models.backend import Answered, Backend, Decoding, Question
+from videor2.models.sharding import process_rank, shard
+from videor2.progress import Progress
+from videor2.records import Record, aligned, failed_record, iterate_records, measure, write_records
+from videor2.report import write_report
+from videor2.rundir import about, now, read_about, write_json
 from videor2.sample import Sample
-from videor2.scores.accuracy import accuracy
-from videor2.scores.format import format_score
 from videor2.scores.score import Score
-from videor2.scores.stats import Interval, bootstrap_mean, paired_difference
-from videor2.timeline import claims
-from videor2.trace import Trace
+from videor2.summary import summarise_runs
+from videor2.video.store import VideoConfig
 
-Record = dict[str, Any]
+log = logging.getLogger(__name__)
 
-METRICS = {
-    "accuracy": "accuracy",
-    "tac": "consistency",
-    "alignment_f1": "alignment_f1",
-    "format": "format",
-}
-"""The metrics of a summary, and the score that each is the mean of."""
+COMMAND: Final = "eval"
+PAPER_VIDEO: Final = VideoConfig(fps=1.0, max_frames=128, max_pixels=360 * 420, timestamps=True)
+"""How arXiv 2511.23478 samples videos in its evaluation."""
+TINY_VIDEO: Final = VideoConfig(fps=2.0, max_frames=20, max_pixels=32 * 32, timestamps=False)
+"""What the shipped model was trained on."""
+
+Key = tuple[str, str, str]
+"""Benchmark, task and id: what a question is known by."""
 
 
-def score_responses(
-    samples: Sequence[Sample], responses: Sequence[str], *, config: RewardConfig, **labels: str
-) -> list[Record]:
-    """A record for each response, its claims matched by `f1` whatever variant `config` names.
+@dataclass(frozen=True, slots=True)
+class EvalSettings:
+    """What is asked of which model, and how. What changes an answer is in `fingerprint`; the rest may change between
+    starts of a run.
 
-    `labels` (model, phase, decoding) are written into each record.
+    model: `tiny`, a folder, a hub id, or `openai:URL#NAME`. benchmarks: names, or `all` for the paper's eleven. style:
+    ask for reasoning, or for the answer at once. prompt_file: a text in the place of our instruction. limit: so many
+    questions of each benchmark, spread evenly. media: what a server is sent.
     """
-    rollouts = [
-        Rollout(response, sample.question, sample.options, sample.kind, sample.events)
-        for sample, response in zip(samples, responses, strict=True)
-    ]
-    measured = run_sync(gated_alignment(rollouts, config=replace(config, variant="f1")))
-    return [
-        _record(sample, response, one) | labels
-        for sample, response, one in zip(samples, responses, measured, strict=True)
-    ]
+
+    model: str = "tiny"
+    benchmarks: tuple[str, ...] = ("synth",)
+    data_root: Path = Path("data")
+    style: Style = "think"
+    prompt_file: Path | None = None
+    subtitles: bool = False
+    video: VideoConfig | None = None
+    decoding: Decoding = field(default_factory=Decoding)
+    limit: int | None = None
+    batch_size: int = 8
+    workers: int = 1
+    concurrency: int = 8
+    media: Literal["frames", "video"] = "frames"
+    engine: Literal["local", "ray"] = "local"
+    download: bool = False
+    export: str | None = None
+    seed: int = 0
 
 
-def _record(sample: Sample, response: str, measured: GatedAlignment) -> Record:
-    matched = dict(measured.alignment.pairs)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, and the benchmark that scores its answer."""
+
+    benchmark: Benchmark
+    question: Question
+
+    @property
+    def key(self) -> Key:
+        """What the question is known by."""
+        return key_of(self.question.sample)
+
+
+def key_of(sample: Sample) -> Key:
+    """What a question is known by."""
+    return sample.benchmark, sample.task, sample.id
+
+
+def evaluate(settings: EvalSettings, out: Path) -> dict[str, Any] | None:
+    """Ask a model all questions that `out` has no answer to yet, score all, and report; gives the summary.
+
+    None in all processes but the first. Raises `InputError` for data that is not there, a run directory that was made
+    with other settings, and a model that cannot be asked.
+    """
+    rank, world = process_rank()
+    video = settings.video or default_video(settings.model)
+    instruction = _instruction(settings)
+    asked = read_questions(settings, out, instruction)
+    facts = _open_run(out, _fingerprint(settings, video, instruction), settings)
+    answers = Answers(out, rank)
+    done = answers.read()
+    todo = [one for one in asked if one.key not in done or done[one.key].response is None]
+    _tell_missing(asked)
+    log.info("%d questions, %d answered before", len(asked), len(asked) - len(todo))
+    if world > 1:
+        mine = set(shard([one.question for one in todo], rank, world))
+        todo = [one for i, one in enumerate(todo) if i in mine]
+    if todo:
+        _answer(todo, open_backend(settings, video), answers)
+    if world > 1:
+        wait_for_all()
+    if rank:
+        return None
+    return _finish(settings, out, asked, answers.read(), facts)
+
+
+def default_video(model: str) -> VideoConfig:
+    """How a model's videos are sampled where nothing else is said."""
+    return TINY_VIDEO if model == "tiny" else PAPER_VIDEO
+
+
+def read_questions(settings: EvalSettings, out: Path, instruction: str | None) -> list[Asked]:
+    """All questions that are to be asked, in the order of the benchmarks."""
+    chosen = benchmarks()[:-1] if "all" in settings.benchmarks else tuple(find(name) for name in settings.benchmarks)
+    asked = []
+    for benchmark in chosen:
+        root = settings.data_root
+        if benchmark.slug == "synth" and not _holds_synth(root):
+            root = _write_synth(out)
+        samples = list(benchmark.read(root, subtitles=settings.subtitles and benchmark.has_subtitles))
+        for sample in spread(samples, settings.limit):
+            text = benchmark.prompt(sample, settings.style, instruction=instruction)
+            asked.append(Asked(benchmark, Question(sample, text)))
+    repeated = [key for key, count in _counts(one.key for one in asked).items() if count > 1]
+    if repeated:
+        raise InputError(f"{len(repeated)} questions have the same benchmark, task and id, the first: {repeated[0]}")
+    return asked
+
+
+def spread(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
+    """At most `limit` samples, evenly spread over their order, in which tasks follow each other.
+
+    >>> [s.id for s in spread([Sample(id=str(i), question="?") for i in range(10)], 3)]
+    ['0', '3', '6']
+    """
+    if limit is None or limit >= len(samples):
+        return list(samples)
+    return [samples[i * len(samples) // limit] for i in range(limit)]
+
+
+class Answers:
+    """The answers of a run on disk: one file that grows for each process, all of them read together."""
+
+    def __init__(self, out: Path, rank: int = 0) -> None:
+        self.out = out
+        self.path = out / (f"answers.{rank}.jsonl" if rank else "answers.jsonl")
+
+    def read(self) -> dict[Key, Answered]:
+        """The last answer to each question. A line that was cut off, as by a killed process, is no answer."""
+        found: dict[Key, Answered] = {}
+        for path in sorted(self.out.glob("answers*.jsonl")):
+            for text in path.read_bytes().splitlines(keepends=True):
+                row = _row(text)
+                if row is None:
+                    log.warning("%s: a line that was cut off is left out", path)
+                    continue
+                key = (row["benchmark"], row["task"], row["id"])
+                answered = Answered(**{name: row[name] for name in ("response", "error", "note", "tokens")})
+                if key not in found or answered.response is not None:
+                    found[key] = answered
+        return found
+
+    def append(self, rows: Iterable[tuple[Key, Answered]]) -> Iterator[Answered]:
+        """Write answers as they come, each on its way to the disk before the next is waited for."""
+        cut_off = self.path.exists() and self.path.read_bytes()[-1:] not in (b"\n", b"")
+        with self.path.open("ab") as file:
+            if cut_off:
+                file.write(b"\n")
+            for key, answered in rows:
+                row = dict(zip(("benchmark", "task", "id"), key, strict=True)) | asdict(answered)
+                file.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+                file.flush()
+                yield answered
+
+
+def open_backend(settings: EvalSettings, video: VideoConfig) -> Backend:
+    """The model that a setting names."""
+    if settings.engine == "ray":
+        from videor2.models.ray import RayBackend
+
+        return RayBackend(settings.model, video=video, decoding=settings.decoding, batch_size=settings.batch_size)
+    if settings.model.startswith("openai:"):
+        from videor2.models.remote import RemoteBackend
+
+        url, hash_sign, name = settings.model.removeprefix("openai:").rpartition("#")
+        if not (url and hash_sign and name):
+            raise InputError(f"no model {settings.model!r}: a model behind a server is openai:URL#NAME")
+        return RemoteBackend(
+            url,
+            name,
+            video=video,
+            decoding=settings.decoding,
+            media=settings.media,
+            concurrency=settings.concurrency,
+            workers=settings.workers,
+        )
+    from videor2.models.local import LocalBackend
+
+    return LocalBackend(
+        settings.model,
+        video=video,
+        decoding=settings.decoding,
+        batch_size=settings.batch_size,
+        workers=settings.workers,
+    )
+
+
+def wait_for_all() -> None:
+    """Return when all processes of the launcher are here."""
+    from accelerate import PartialState
+
+    PartialState().wait_for_everyone()
+
+
+def _answer(todo: Sequence[Asked], backend: Backend, answers: Answers) -> None:
+    keys = [one.key for one in todo]
+    rows = ((keys[i], answered) for i, answered in backend.answer([one.question for one in todo]))
+    with Progress("answering", total=len(todo), unit="questions") as progress:
+        failed = 0
+        for answered in answers.append(rows):
+            failed += answered.response is None
+            progress.note = f"{failed} failed" if failed else ""
+            progress.advance()
+
+
+def _finish(
+    settings: EvalSettings, out: Path, asked: Sequence[Asked], answers: dict[Key, Answered], facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Score the answers that there are, sum up, and report."""
+    records = (_record(one, answers.get(one.key), settings) for one in asked)
+    write_records(out / "records.jsonl", aligned(records))
+    summary = summarise_runs(iterate_records(out / "records.jsonl"), seed=settings.seed)
+    by_name = {one.benchmark.name: one.benchmark for one in asked}
+    summary["official"] = [
+        benchmark.summarise(
+            (record, Score(**record["scores"]["accuracy"]))
+            for record in iterate_records(out / "records.jsonl")
+            if record["benchmark"] == name
+        )
+        for name, benchmark in by_name.items()
+    ]
+    failed = [(key, one.error) for key, one in answers.items() if one.response is None]
+    summary["failed"] = [{"question": list(key), "reason": reason} for key, reason in failed]
+    if failed:
+        log.warning(
+            "%d questions have no answer, the first: %s; run again to ask them again", len(failed), failed[0][1]
+        )
+    write_json(out / "summary.json", summary)
+    write_json(out / "run.json", facts | {"finished": now()})
+    write_report(out)
+    return summary
+
+
+def _record(one: Asked, answered: Answered | None, settings: EvalSettings) -> Record:
+    sample = one.question.sample
+    labels = {"model": settings.model, "meta": sample.meta, "prompt": one.question.text}
+    if answered is None or answered.response is None:
+        return failed_record(sample, answered.error if answered else "not asked") | labels
+    official = one.benchmark.score(sample, answered.response, settings.style)
+    record = measure(sample, answered.response, accuracy=official, untagged=settings.style == "direct")
+    return record | labels | ({"note": answered.note} if answered.note else {})
+
+
+def _open_run(out: Path, fingerprint: dict[str, Any], settings: EvalSettings) -> dict[str, Any]:
+    """A new run directory, or one with the same settings to go on with."""
+    before = read_about(out, COMMAND)
+    if before is not None:
+        made_with = before["settings"].get("fingerprint", {})
+        changed = [
+            f"{name} was {made_with.get(name)!r}, now {value!r}"
+            for name, value in fingerprint.items()
+            if made_with.get(name) != value
+        ]
+        if changed:
+            raise InputError(f"{out}: holds answers of other settings ({'; '.join(changed)}); choose another --out")
+        return before
+    out.mkdir(parents=True, exist_ok=True)
+    plain = json.loads(json.dumps(asdict(settings), default=_plain))
+    packages = ("torch", "transformers", "av")
+    facts = about(COMMAND, plain | {"fingerprint": fingerprint}, seed=settings.seed, packages=packages)
+    if process_rank()[0] == 0:
+        write_json(out / "run.json", facts)
+    return facts
+
+
+def _fingerprint(settings: EvalSettings, video: VideoConfig, instruction: str | None) -> dict[str, Any]:
+    """All that decides what a question's answer is, as plain JSON."""
+    chosen = benchmarks()[:-1] if "all" in settings.benchmarks else tuple(find(name) for name in settings.benchmarks)
+    prompt = "" if instruction is None else hashlib.sha256(instruction.encode()).hexdigest()[:16]
     return {
-        **sample.model_dump(mode="json", exclude={"subtitles", "meta"}),
-        "response": response,
-        "claims": [
-            asdict(claim) | {"event": matched.get(index)}
-            for index, claim in enumerate(claims(Trace.parse(response).think or ""))
-        ],
-        "scores": {
-            "accuracy": asdict(_accuracy(sample, response)),
-            "format": asdict(format_score(response)),
-            "consistency": measured.consistency.row(),
-            "alignment_f1": asdict(measured.alignment.score),
-        },
+        "model": settings.model,
+        "style": settings.style,
+        "prompt": prompt,
+        "subtitles": settings.subtitles,
+        **{f"video.{name}": value for name, value in video.model_dump(mode="json").items()},
+        **{f"decoding.{name}": value for name, value in asdict(settings.decoding).items()},
+        **({"media": settings.media} if settings.model.startswith("openai:") else {}),
+        **{f"version of {benchmark.slug}": benchmark.version for benchmark in chosen},
     }
 
 
-def _accuracy(sample: Sample, response: str) -> Score:
-    if sample.answer is None:
-        return Score.abstain("no reference answer")
-    return accuracy(response, answer=sample.answer, options=sample.options, kind=sample.kind)
+def _instruction(settings: EvalSettings) -> str | None:
+    """The text in the place of ours; the shipped model was trained without any."""
+    if settings.prompt_file is not None:
+        try:
+            return settings.prompt_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{settings.prompt_file}: cannot be read as UTF-8 text ({error})") from None
+    return "" if settings.model == "tiny" else None
 
 
-def summarise(records: Iterable[Record], *, seed: int = 0) -> dict[str, Any]:
-    """For each metric: mean, 95 % bootstrap interval over responses, and coverage (the share that has a value)."""
-    rows = list(records)
-    return {
-        metric: _interval(bootstrap_mean(values, seed=seed)) | {"coverage": len(values) / len(rows)}
-        for metric in METRICS
-        if (values := [v for row in rows if (v := value(row, metric)) is not None])
-    }
+def _tell_missing(asked: Sequence[Asked]) -> None:
+    """Count the videos that are not there, before a model is loaded."""
+    videos = {one.question.sample.video for one in asked if one.question.sample.video}
+    missing = sorted(video for video in videos if not Path(video).exists())
+    if missing and len(missing) == len(videos):
+        raise InputError(f"none of {len(videos)} videos is there, the first: {missing[0]}; check --data-root")
+    if missing:
+        log.warning("%d of %d videos are not there, the first: %s", len(missing), len(videos), missing[0])
 
 
-def by_task(records: Iterable[Record], *, seed: int = 0) -> dict[str, dict[str, Any]]:
-    """A summary for each task."""
-    rows = list(records)
-    tasks = sorted({row["task"] for row in rows})
-    return {task: summarise([row for row in rows if row["task"] == task], seed=seed) for task in tasks}
+def _holds_synth(root: Path) -> bool:
+    return any((root / name).exists() for name in ("synth", "test.jsonl")) or root.suffix == ".jsonl"
 
 
-def compare(before: Sequence[Record], after: Sequence[Record], *, seed: int = 0) -> dict[str, Any]:
-    """The paired difference of each metric, after minus before, over samples where both have a value."""
-    old = {row["id"]: row for row in before}
-    differences = {}
-    for metric in METRICS:
-        pairs = [(value(old[row["id"]], metric), value(row, metric)) for row in after]
-        both = [(a, b) for a, b in pairs if a is not None and b is not None]
-        if both:
-            change = paired_difference([b for _, b in both], [a for a, _ in both], seed=seed)
-            differences[metric] = _interval(change) | {"n": len(both)}
-    return differences
+def _write_synth(out: Path) -> Path:
+    """The embedded benchmark, written where the run is: the questions of `videor2 quickstart`."""
+    from videor2.synth.build import SynthConfig, build
+
+    path = out / "data" / "test.jsonl"
+    return path if path.exists() else build(SynthConfig("test", 128, seed=0, questions=3), path.parent)
 
 
-def value(record: Record, metric: str) -> float | None:
-    """The value of a metric in a record, None where it abstained or failed."""
-    found: float | None = record["scores"][METRICS[metric]]["value"]
-    return found
+def _row(text: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(text) if text.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and "response" in row else None
 
 
-def _interval(interval: Interval) -> dict[str, float]:
-    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
+def _counts(keys: Iterable[Key]) -> dict[Key, int]:
+    counts: dict[Key, int] = {}
+    for key in keys:
+        counts[key] = counts.get(key, 0) + 1
+    return counts
 
 
-def write_records(path: Path, records: Iterable[Record]) -> None:
-    """Write records as JSON Lines; the file appears when it is complete."""
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    part.replace(path)
-
-
-def read_records(path: Path) -> list[Record]:
-    """The records of a file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, VideoConfig) else str(value)

@@ -4,26 +4,23 @@ Each stage leaves its files in the run directory, and a run that was interrupted
 there. A run directory made with other settings is refused.
 """
 
-import json
 import logging
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from videor2 import __version__
 from videor2.data.examples import read_examples
 from videor2.errors import InputError
-from videor2.evaluate import Record, by_task, compare, read_records, score_responses, summarise, write_records
 from videor2.models.generate import generate
 from videor2.models.load import load_model
 from videor2.recipes import recipe
+from videor2.records import Record, read_records, score_responses, write_records
 from videor2.report import write_report
+from videor2.rundir import about, now, read_about, write_json
+from videor2.summary import by_task, compare, summarise
 from videor2.synth.build import SynthConfig, build
 from videor2.train import grpo
 from videor2.train.config import load_config
@@ -31,6 +28,7 @@ from videor2.video.store import ClipStore
 
 log = logging.getLogger(__name__)
 
+COMMAND = "quickstart"
 DECODINGS = {"greedy": 0.0, "sampled": 1.0}
 """The temperature of each way to decode."""
 
@@ -72,12 +70,12 @@ class _Run:
         started = time.perf_counter()
         work()
         self.seconds[name] = round(time.perf_counter() - started, 1)
-        _write_json(self.out / "run.json", self.facts)
+        write_json(self.out / "run.json", self.facts)
 
     def finish(self, config: dict[str, Any]) -> None:
         """Write down when the run ended, and the whole training config."""
-        self.facts.update(finished=_now(), settings=self.facts["settings"] | {"grpo": config})
-        _write_json(self.out / "run.json", self.facts)
+        self.facts.update(finished=now(), settings=self.facts["settings"] | {"grpo": config})
+        write_json(self.out / "run.json", self.facts)
 
 
 def quickstart(out: Path, settings: QuickstartSettings | None = None) -> dict[str, Any]:
@@ -117,7 +115,7 @@ def _report(run: _Run, config: grpo.GRPOSettings) -> dict[str, Any]:
     write_records(out / "records.jsonl", records)
     summary = _summary(records, run.seconds)
     run.finish(config.model_dump(mode="json"))
-    _write_json(out / "summary.json", summary)
+    write_json(out / "summary.json", summary)
     write_report(out)
     return summary
 
@@ -183,32 +181,13 @@ def _summary(records: list[Record], seconds: dict[str, float]) -> dict[str, Any]
 
 def _open_run(out: Path, settings: QuickstartSettings) -> _Run:
     """A new run directory, or one with the same settings to go on with."""
-    path = out / "run.json"
-    if path.exists():
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        made_with = {key: facts["settings"].get(key) for key in asdict(settings)}
-        if facts.get("command") != "quickstart" or made_with != asdict(settings):
+    before = read_about(out, COMMAND)
+    if before is not None:
+        if {key: before["settings"].get(key) for key in asdict(settings)} != asdict(settings):
             raise QuickstartError(f"{out}: holds a run with other settings; choose another --out or remove it")
-        return _Run(out, facts)
+        return _Run(out, before)
     out.mkdir(parents=True, exist_ok=True)
-    facts = {
-        "command": "quickstart",
-        "version": __version__,
-        "seed": settings.seed,
-        "started": _now(),
-        "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}",
-        "settings": asdict(settings),
-        "versions": {name: version(name) for name in ("torch", "transformers", "trl", "accelerate")}
-        | {"python": platform.python_version()},
-        "seconds": {},
-    }
-    _write_json(path, facts)
+    packages = ("torch", "transformers", "trl", "accelerate")
+    facts = about(COMMAND, asdict(settings), seed=settings.seed, packages=packages) | {"seconds": {}}
+    write_json(out / "run.json", facts)
     return _Run(out, facts)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

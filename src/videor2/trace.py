@@ -7,7 +7,7 @@ chat template and so are missing here. `Trace.parse` reads all of these in one p
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 TraceState = Literal["ok", "no_think", "no_answer", "unclosed_think", "repeated", "nested"]
@@ -70,7 +70,7 @@ class Trace:
         >>> Trace.parse("<think>is it A or").state
         'unclosed_think'
         """
-        tags = [_Tag(f"{m[1]}{'think' if m[2] else 'answer'}", m.start(), m.end()) for m in _TAG.finditer(text)]
+        tags = _tags(text)
         reading = _Reading(text, tags)
         reading.run()
         think = "\n".join(piece for piece in map(str.strip, reading.think) if piece) or None
@@ -78,6 +78,30 @@ class Trace:
         answer = settled[-1] if settled else None
         state = reading.state(think, answer)
         return cls(text, think, answer, state, state == "ok" and _well_formed(text, tags))
+
+    def with_untagged_answer(self) -> "Trace":
+        """The same, its answer read without tags where it has no answer block: what follows the reasoning, or the
+        whole text where nothing is tagged. `state` stays, for the blocks are missing all the same.
+
+        For logs of models that were never asked for tags. A text that was cut off inside a block has no answer.
+
+        >>> Trace.parse("<think>It is red.</think> B. red").with_untagged_answer().answer
+        'B. red'
+        >>> Trace.parse("The answer is B.").with_untagged_answer().answer
+        'The answer is B.'
+        >>> [Trace.parse(text).with_untagged_answer().answer for text in ("<think>It is", "<answer>1")]
+        [None, None]
+        """
+        if self.answer is not None or self.state == "unclosed_think":
+            return self
+        tags = _tags(self.raw)
+        if tags and tags[-1].kind != "/think":
+            return self
+        return replace(self, answer=self.raw[tags[-1].end if tags else 0 :].strip() or None)
+
+
+def _tags(text: str) -> list[_Tag]:
+    return [_Tag(f"{m[1]}{'think' if m[2] else 'answer'}", m.start(), m.end()) for m in _TAG.finditer(text)]
 
 
 class _Reading:

@@ -171,8 +171,8 @@ class Benchmark:
         if known and tasks - known:
             raise InputError(f"{self.name} has no task {', '.join(sorted(tasks - known))}; it has {', '.join(known)}")
         for layout in self.layouts:
-            found: list[tuple[Path, str, Layout | None]] = [
-                (file, task, layout)
+            found = [
+                (file, task, None if _is_converted(file) else layout)
                 for task, patterns in layout.files.items()
                 if not tasks or task in tasks or not task
                 for file in self._first_match(path, patterns)
@@ -227,6 +227,14 @@ class Benchmark:
 
 class KnownBroken(AnnotationError):
     """A row whose published annotation is known to have no right answer."""
+
+
+def _is_converted(file: Path) -> bool:
+    """Whether a file has the Video-R1 row layout under the name of an original one."""
+    if file.suffix not in (".json", ".jsonl"):
+        return False
+    first, _ = _first_row(file, None)
+    return first is not None and converted.is_row(first)
 
 
 def _first_row(file: Path, layout: Layout | None) -> tuple[Row | None, str]:

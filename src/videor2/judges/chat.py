@@ -2,7 +2,8 @@
 
 Rate limits (429), server errors (5xx) and lost connections are tried again, after `Retry-After` where the server
 says so, else after a wait that doubles; what else goes wrong is wrong for good. A deadline over many requests is
-the caller's: all waiting here can be cancelled.
+the caller's: all waiting here can be cancelled. With a cache, what was replied once is not asked again; with a
+budget, what exceeds it is not asked at all.
 """
 
 import asyncio
@@ -12,7 +13,6 @@ import os
 import random
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from videor2.errors import InputError
+from videor2.judges.budget import Budget
+from videor2.judges.cache import Completion, ReplyCache, request_key
 from videor2.judges.loops import PerLoop
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,10 @@ class ChatError(RuntimeError):
     """The server gave no completion; the message says why, in one line."""
 
 
+class BudgetSpentError(ChatError):
+    """The request was not sent: as many as the budget allows were."""
+
+
 class _RefusedError(ChatError):
     """The server does not accept the request as it is."""
 
@@ -52,21 +58,14 @@ class _TransientError(Exception):
         self.after_s = after_s
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What the model wrote; `cut` where it ran into the limit of tokens."""
-
-    text: str
-    cut: bool
-
-
 class ChatModel:
     """A model behind an OpenAI-compatible server, sampled greedily.
 
     url: the base, "http://localhost:8000/v1"; a bare host gets the "/v1". api_key: None takes OPENAI_API_KEY,
     which a local server does not need. timeout_s: for one try. retries: tries after the first. extra: further
-    fields of the request, as `{"chat_template_kwargs": {"enable_thinking": False}}`. Usable from any event loop;
-    the connections of a loop close with it. Raises `InputError` on a URL that cannot be asked.
+    fields of the request, as `{"chat_template_kwargs": {"enable_thinking": False}}`. cache: where replies are kept,
+    None for nowhere. budget: counts the requests of all models that it is given to, and may limit them. Usable from
+    any event loop; the connections of a loop close with it. Raises `InputError` on a URL that cannot be asked.
     """
 
     def __init__(
@@ -80,9 +79,13 @@ class ChatModel:
         max_tokens: int = 2048,
         seed: int = 0,
         extra: Mapping[str, Any] | None = None,
+        cache: ReplyCache | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.url = _base(url)
         self.model = model
+        self.budget = budget or Budget()
+        self._cache = cache
         self.timeout_s = timeout_s
         self.retries = retries
         self._key = api_key or os.environ.get("OPENAI_API_KEY", "")
@@ -97,14 +100,30 @@ class ChatModel:
     async def complete(self, messages: Sequence[Message], *, name: str, schema: Mapping[str, Any]) -> Completion:
         """The reply to a conversation, held to a JSON schema where the server can.
 
-        A server that refuses schemas is asked without from then on. Raises `ChatError` where no try succeeds.
+        A reply that the cache has is not asked for again. A server that refuses schemas is asked without from then
+        on. Raises `ChatError` where no try succeeds, which is never kept, and `InputError` for a broken cache.
         """
         plain = {"model": self.model, "messages": list(messages), **self._settings}
+        wanted = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
+        key = request_key(plain, wanted)
+        known = self._cache.get(key) if self._cache else None
+        if known:
+            self.budget.found()
+            return known
+        try:
+            completion = await self._fresh(plain, wanted)
+        except ChatError as e:
+            self.budget.missed(unasked=isinstance(e, BudgetSpentError))
+            raise
+        if self._cache:
+            self._cache.put(key, completion, model=self.model)
+        return completion
+
+    async def _fresh(self, plain: Mapping[str, Any], wanted: Mapping[str, Any]) -> Completion:
         if not self._takes_schemas:
             return await self._retried(plain)
-        wanted = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
         try:
-            return await self._retried(plain | {"response_format": wanted})
+            return await self._retried({**plain, "response_format": wanted})
         except _RefusedError as refusal:
             completion = await self._retried(plain)  # raises where the schema was not the fault
             if self._takes_schemas:
@@ -115,6 +134,8 @@ class ChatModel:
     async def _retried(self, payload: Mapping[str, Any]) -> Completion:
         tries = 0
         while True:
+            if not self.budget.take(again=tries > 0):
+                raise BudgetSpentError(f"not asked: the budget of {self.budget.max_requests} requests is spent")
             try:
                 return await self._once(payload)
             except _TransientError as e:
@@ -190,7 +211,7 @@ def _completion(body: bytes) -> Completion:
         raise _TransientError(f"the reply is no chat completion: {body[:SHOWN]!r}") from e
     if not isinstance(text, str):
         raise ChatError(f"the completion is no text but {type(text).__name__}")
-    return Completion(text, cut)
+    return Completion(text.encode("utf-8", "replace").decode(), cut)  # half an emoji is no UTF-8
 
 
 def _retry_after_s(header: str | None) -> float | None:

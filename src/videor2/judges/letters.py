@@ -58,7 +58,7 @@ class LetterNames:
                 r"|(A)(?=\s*(?:[.,:;)!?*]|$)"
                 r"|\s(?:is|are|as|because|since|and|or|nor|does|can|seems|would|fits?|matches|aligns)\b))"
             ),
-            at_end=re.compile(rf"(?:\bis|\bbe|:|\\boxed\{{(?:\\text\{{)?)\s*[(\[*]*([{either}])[)\]*}}.$]*\s*$"),
+            at_end=re.compile(rf"(?:\b(?:is|be)\b|:|\\boxed\{{(?:\\text\{{)?)\s*[(\[*]*([{either}])[)\]*}}.$]*\s*$"),
             labels=re.compile(
                 rf"[\s*•-]*+(?:Option\s+)?[(\[*]*+([{upper}])[*]*[).\]:][*]*(?:\s|$)|[\s*•-]*+\(([{either}])\)\s"
             ),
@@ -97,10 +97,11 @@ class LetterNames:
             while more:
                 found.add(_index(more[1]))
                 more = self.more.match(clause, more.end())
-        found |= {_index(m[1]) for m in self.bracketed.finditer(clause)}
+        if "(" in clause:
+            found |= {_index(m[1]) for m in self.bracketed.finditer(clause)}
         if self.alone:
             found |= {_index(m[1] or m[2]) for m in self.alone.finditer(clause)}
-        if not found and (closing := self.at_end.search(clause)):
+        if not found and _ends_in_letter(clause) and (closing := self.at_end.search(clause)):
             found.add(_index(closing[1]))
         return frozenset(found)
 
@@ -112,6 +113,12 @@ class LetterNames:
 def may_name(text: str) -> bool:
     """Whether a text can name an option by letter at all: a cheap look before the patterns."""
     return _MAY_NAME.search(text) is not None
+
+
+def _ends_in_letter(clause: str) -> bool:
+    """Whether a lone letter ends a clause, however it is closed."""
+    end = clause.rstrip(")]*}.$ \t\n\r\f\v")
+    return end[-1:].isalpha() and not end[-2:-1].isalpha()
 
 
 def _index(letter: str) -> int:

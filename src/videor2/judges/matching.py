@@ -6,11 +6,12 @@ other lacks.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from videor2.answers import normalise_text
+from videor2.judges.words import WordMemo
 
 MARGIN = 0.15
 """By how much of its own distinguishing words an option must lead to beat another."""
@@ -23,8 +24,7 @@ _STOPWORDS = (
     "might may can i we you if"
 )
 _IGNORED = frozenset(_STOPWORDS.split())
-_NEGATIONS = "not no never neither nor none hardly incorrect incorrectly false falsely wrong inaccurate"
-_NEGATORS = frozenset(_NEGATIONS.split())
+_NEGATIONS = "not no never neither nor none hardly incorrect incorrectly wrong"
 _SAME_WORD = {
     word: group.split()[0]
     for group in (
@@ -84,6 +84,8 @@ class OptionWords:
     negated: tuple[bool, ...]
     only: tuple[tuple[frozenset[str], ...], ...]
     own: tuple[frozenset[str], ...]  # words that not all options share
+    opposites: tuple[tuple[tuple[str, str], ...], ...]  # own words with an opposite that the option lacks
+    twin: tuple[bool, ...]  # whether another option says the same with a "not"
     has_or: bool
 
     @classmethod
@@ -93,11 +95,19 @@ class OptionWords:
         full = [stems(option) for option in options]
         words = tuple(f - _NEGATORS for f in full)
         shared = frozenset.intersection(*words) if words else frozenset()
+        own = tuple(w - shared for w in words)
+        negated = tuple(bool(f & _NEGATORS) for f in full)
+        pairs = list(zip(words, negated, strict=True))
         return cls(
             words=words,
-            negated=tuple(bool(f & _NEGATORS) for f in full),
+            negated=negated,
             only=tuple(tuple(a - b for b in words) for a in words),
-            own=tuple(w - shared for w in words),
+            own=own,
+            opposites=tuple(
+                tuple((w, _OPPOSITES[w]) for w in o if w in _OPPOSITES and _OPPOSITES[w] not in all_words)
+                for o, all_words in zip(own, words, strict=True)
+            ),
+            twin=tuple((w, not n) in pairs for w, n in pairs),
             has_or=any(_OR.search(option) for option in options),
         )
 
@@ -109,12 +119,13 @@ class OptionWords:
         >>> options.mention("so he thinks that it isn't in the stove")
         Mention(options=(1,), negated=False, coverage=1.0)
         """
-        parts = [clause] if self.has_or else _OR.split(clause)
+        parts = [clause] if self.has_or or "or" not in clause else _OR.split(clause)
         mentions, negated = [], False
         for part in parts:
             words = stems(part)
-            negated = negated or not words.isdisjoint(_NEGATORS)  # "no book or glass": no glass either
-            if m := self._in_part(words - _NEGATORS, negated):
+            if not words.isdisjoint(_NEGATORS):
+                words, negated = words - _NEGATORS, True  # "no book or glass": no glass either
+            if m := self._in_part(words, negated):
                 mentions.append(m)
         if not mentions:
             return None
@@ -129,13 +140,14 @@ class OptionWords:
         return bool(self.own[option] & words) and all(own and own.isdisjoint(words) for own in others)
 
     def _in_part(self, words: frozenset[str], negated: bool) -> Mention | None:
-        touched = [i for i in range(len(self.words)) if self._touches(i, words)]
-        best = [i for i in touched if not self._contradicts(i, words)]
-        best = [i for i in best if not any(self._beats(j, i, words) for j in best)]
+        best = [i for i in range(len(self.words)) if self._touches(i, words)]
+        best = [i for i in best if not (self.opposites[i] and self._contradicts(i, words))]
+        if len(best) > 1:
+            best = [i for i in best if not any(self._beats(j, i, words) for j in best)]
         if not best:
             return None
-        twins = {i: self._twin(i) for i in best}
-        if any(twin is not None for twin in twins.values()):
+        if any(self.twin[i] for i in best):
+            negated = negated or not words.isdisjoint(_OTHER_PLACES)
             return Mention(tuple(i for i in best if self.negated[i] == negated) or tuple(best))
         coverage = max(_share(self.own[i] or self.words[i], words) for i in best)
         return Mention(tuple(best), negated and not any(self.negated[i] for i in best), coverage)
@@ -150,19 +162,78 @@ class OptionWords:
         return i != j and _share(self.only[i][j], words) - _share(self.only[j][i], words) >= MARGIN
 
     def _contradicts(self, i: int, words: frozenset[str]) -> bool:
-        return any(
-            _OPPOSITES.get(w) in words and w not in words and _OPPOSITES[w] not in self.words[i] for w in self.own[i]
-        )
-
-    def _twin(self, i: int) -> int | None:
-        for j, words in enumerate(self.words):
-            if j != i and words == self.words[i] and self.negated[j] != self.negated[i]:
-                return j
-        return None
+        return any(opposite in words and word not in words for word, opposite in self.opposites[i])
 
 
 def _share(part: frozenset[str], words: frozenset[str]) -> float:
     return len(part & words) / len(part) if part else 0.0
+
+
+class OptionFormulas(NamedTuple):
+    """Options that are formulas ("1 < k < 3"): words and numbers do not tell them apart, so each is named in
+    full or not at all.
+    """
+
+    texts: tuple[str, ...]
+
+    @classmethod
+    @lru_cache(maxsize=4096)
+    def of(cls, options: tuple[str, ...]) -> "OptionFormulas | None":
+        """The formulas, or None where the options are words."""
+        if not any(_RELATION.search(option) for option in options):
+            return None
+        return cls(tuple(_formula(option) for option in options))
+
+    def mention(self, clause: str) -> Mention | None:
+        """The options that stand in a clause as they are; of "k < 3" and "1 < k < 3" the longer.
+
+        >>> OptionFormulas(("k<3", "1<k<3")).mention("so the range is \\\\(1 < k < 3\\\\)")
+        Mention(options=(1,), negated=False, coverage=1.0)
+        """
+        written = _formula(clause)
+        said = [i for i, text in enumerate(self.texts) if text and _stands_in(text, written)]
+        said = [
+            i for i in said if not any(self.texts[i] != self.texts[j] and self.texts[i] in self.texts[j] for j in said)
+        ]
+        return Mention(tuple(said)) if said else None
+
+    def alone(self, option: int, text: str) -> bool:
+        """Whether a text has this formula and no other."""
+        mention = self.mention(text)
+        return mention is not None and mention.options == (option,)
+
+
+def _formula(text: str) -> str:
+    for latex, sign in _LATEX:
+        text = text.replace(latex, sign)
+    return _NOT_FORMULA.sub("", text.lower())
+
+
+def _stands_in(formula: str, text: str) -> bool:
+    """Whether a formula stands in a text and not within a longer one."""
+    start = text.find(formula)
+    while start >= 0:
+        before, behind = text[start - 1 : start], text[start + len(formula) : start + len(formula) + 1]
+        if not (formula[0].isdigit() and (before.isdigit() or before == ".")) and not (
+            formula[-1].isdigit() and behind.isdigit()
+        ):
+            return True
+        start = text.find(formula, start + 1)
+    return False
+
+
+_LATEX = (
+    ("\\leq", "≤"),
+    ("\\geq", "≥"),
+    ("\\le", "≤"),
+    ("\\ge", "≥"),
+    ("\\pi", "π"),
+    ("\\times", "×"),
+    ("<=", "≤"),
+    (">=", "≥"),
+)
+_RELATION = re.compile(r"[<>=≤≥≠±√∥⊥∠^]|\\(?:frac|sqrt|leq?|geq?|pi|times)")
+_NOT_FORMULA = re.compile(r"[\s_$.,;:]|\\[()\[\]]")
 
 
 def stems(text: str) -> frozenset[str]:
@@ -171,17 +242,21 @@ def stems(text: str) -> frozenset[str]:
     >>> sorted(stems("She was helping him to locate the boxes"))
     ['box', 'find', 'help']
     """
-    words = [_stem(w) for w in _tokens(text)]
-    kept = frozenset(w for w in words if w not in _IGNORED)
-    return kept or frozenset(words)
+    words = _NO_WORDS.union(*map(_STEMS.__getitem__, text.lower().split()))
+    return words - _IGNORED or words
 
 
-def _tokens(text: str) -> Iterable[str]:
-    lowered = text.lower().replace("’", "'").replace("n't", " not").replace("cannot", "can not").replace("'s", "")
-    return _WORD.findall(lowered) if lowered.isascii() else _WORD.findall(normalise_text(lowered))
+def _stems_of(token: str) -> frozenset[str]:
+    """The stems of a stretch without blanks: "isn't" has two."""
+    spelled = token.replace("’", "'").replace("n't", " not").replace("cannot", "can not").replace("'s", "")
+    words = _WORD.findall(spelled if spelled.isascii() else normalise_text(spelled))
+    return frozenset(map(_stem, words))
 
 
-@lru_cache(maxsize=65536)
+_NO_WORDS: frozenset[str] = frozenset()
+_STEMS = WordMemo(_stems_of)
+
+
 def _stem(word: str) -> str:
     stem = word
     if len(word) > 3:
@@ -192,7 +267,13 @@ def _stem(word: str) -> str:
             if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not word.endswith("ss"):
                 stem = word[: -len(suffix)]
                 break
+        if len(stem) > 6 and stem.endswith("ly"):
+            stem = stem[:-2].removesuffix("al")
         if len(stem) > 3 and stem[-1] == stem[-2] and stem[-1] not in "sl":
             stem = stem[:-1]
         stem = stem.removesuffix("e") if len(stem) > 3 else stem
     return _SAME_WORD.get(stem, stem)
+
+
+_OTHER_PLACES = frozenset(map(_stem, ("elsewhere", "else")))
+_NEGATORS = frozenset(map(_stem, _NEGATIONS.split()))

@@ -23,22 +23,34 @@ def number(text: str, question: str | None = None) -> Conclusion:
     Value(kind='number', canonical='4')
     """
     asked = stems(question or "")
-    for sentence in reversed(list(cues.sentences(text))):
-        if sentence.text.rstrip().endswith("?") or cues.ABOUT_THE_TASK.match(cues.lower(sentence.text)):
+    for whole in reversed(list(cues.sentences(text))):
+        sentence = whole.text[cues.announced(whole.text) :]
+        if sentence.rstrip().endswith("?") or _SUPPOSES.match(sentence):
             continue
-        stated = [m.end() for m in _STATES.finditer(sentence.text)]
-        if not stated:
+        if cues.ABOUT_THE_TASK.match(cues.lower(sentence)):
             continue
-        numbers = [n for n in find_numbers(sentence.text) if not _is_time(n, sentence.text, question)]
-        counted = [n for n in numbers if not asked.isdisjoint(stems(_noun_behind(n, sentence.text)))]
-        behind = [n for n in numbers if n.start >= stated[-1]]
-        if behind and behind[0].start - stated[-1] <= NEAR:
-            chosen = [n for n in behind if n in counted] or behind
-        else:
-            chosen = counted if len({n.value for n in counted}) == 1 else []
+        chosen = _stated_number(sentence, asked, question)
+        if chosen and _IN_FORMULA.match(sentence, chosen.end):
+            break  # "2π" is no 2
         if chosen:
-            return Conclusion(Value("number", canonical_number(chosen[0].value)), "number", sentence.text.strip())
+            return Conclusion(Value("number", canonical_number(chosen.value)), "number", sentence.strip())
+        if _THE_ONLY_ONE.search(sentence) and not find_numbers(sentence):
+            return Conclusion(Value("number", "1"), "number", sentence.strip())
     return Conclusion(None, "undetermined")
+
+
+def _stated_number(sentence: str, asked: frozenset[str], question: str | None) -> Number | None:
+    """The number that a sentence states as a result, if it does."""
+    stated = [m.end() for m in _STATES.finditer(sentence)]
+    if not stated:
+        return None
+    numbers = [n for n in find_numbers(sentence) if not _is_time(n, sentence, question)]
+    numbers = [n for n in numbers if not _OUT_OF.search(sentence, max(0, n.start - NEAR), n.start)]
+    counted = [n for n in numbers if not asked.isdisjoint(stems(_noun_behind(n, sentence)))]
+    behind = [n for n in numbers if n.start >= stated[-1]]
+    if behind and behind[0].start - stated[-1] <= NEAR:
+        return next((n for n in behind if n in counted), behind[0])
+    return counted[0] if len({n.value for n in counted}) == 1 else None
 
 
 def yes_no(text: str) -> Conclusion:
@@ -47,9 +59,10 @@ def yes_no(text: str) -> Conclusion:
     >>> yes_no("There is no dog. So the answer is no.").value
     Value(kind='text', canonical='no')
     """
-    found = cues.last(_YES_NO, text)
-    if not found:
+    said_so = list(_YES_NO.finditer(text))
+    if not said_so:
         return Conclusion(None, "undetermined")
+    found = said_so[-1]
     said = next(g for g in found.groups() if g).lower()
     return Conclusion(Value("text", said), "yes_no", found[0].strip())
 
@@ -63,7 +76,9 @@ def stated_text(text: str) -> Conclusion:
     for sentence in reversed(list(cues.sentences(text))):
         m = _ANSWER_TEXT.search(sentence.text)
         if m and (words := normalise_text(m[1])):
-            return Conclusion(Value("text", words), "text", sentence.text.strip())
+            letter = _CAPITAL.fullmatch(m[1].strip())
+            value = Value("letter", letter[1]) if letter else Value("text", words)
+            return Conclusion(value, "explicit_choice" if letter else "text", sentence.text.strip())
     return Conclusion(None, "undetermined")
 
 
@@ -79,10 +94,14 @@ def _is_time(n: Number, sentence: str, question: str | None) -> bool:
 
 _STATES = re.compile(
     r"\b(?:answer|total|sum|count|result|number|value)\b[^.?!\n]{0,80}?\b(?:is|are|was|were|be|equals|of)\b"
-    r"|\bthere\s(?:are|is|were|was)\b|\b(?:is|are)\sindeed\b|\banswer\s?:|=|\\boxed\{"
+    r"|\bthere\s(?:are|is|were|was)\b|\b(?:is|are)\sindeed\b|\bmust\sbe\b|\banswer\s?:|=|\\boxed\{"
     r"|\b(?:in total|altogether|overall),?|\b(?:i|we)\s(?:count|conclude|confirm)\b|\b(?:so|therefore|thus|hence)\b,?",
     re.IGNORECASE,
 )
+_SUPPOSES = re.compile(r"\W*(?:if|suppose|assuming|initially|originally|at\sfirst|at\sthe\sstart)\b", re.IGNORECASE)
+_OUT_OF = re.compile(r"\b(?:of|among)\s(?:the|these|those|all)\s(?:other\s)?$", re.IGNORECASE)
+_IN_FORMULA = re.compile(r"\s?(?:[*/^×÷+]|\\(?:pi|sqrt|times|cdot|frac)|[π√])")
+_THE_ONLY_ONE = re.compile(r"\b(?:is|be)\s(?:\w+\s)?the\s(?:only|single|sole)\s\w+", re.IGNORECASE)
 _SECONDS = re.compile(r"[\s-]?(?:s|seconds?|minutes?|min)\b", re.IGNORECASE)
 _ASKS_TIME = re.compile(r"\b(?:seconds?|minutes?|how long|when|time|duration)\b", re.IGNORECASE)
 _YES_NO = re.compile(
@@ -91,8 +110,9 @@ _YES_NO = re.compile(
     r"|\banswer\s?:[\s\"'“*]*(yes|no)\b",
     re.IGNORECASE,
 )
+_CAPITAL = re.compile(r"\(?([A-J])[).]?")
 _ANSWER_TEXT = re.compile(
-    r"\banswer\s(?:is|would be|should be|must be)(?:\s(?:that|indeed|therefore))?[\s:]*"
+    r"\banswer(?:\s(?:is|would be|should be|must be)(?:\s(?:that|indeed|therefore))?[\s:]*|\s?:\s*)"
     r"[\"'“*]*([^\"”*\n]{1,80}?)[\"”*]*[.!]?\s*$",
     re.IGNORECASE,
 )

@@ -9,19 +9,27 @@ words that tell them apart. In doubt the result is `undetermined`: a wrong verdi
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from string import ascii_uppercase
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from videor2.answers import Options, Value, normalise_options, normalise_text
+from videor2.answers import Options, Value, is_bare_number, normalise_options, normalise_text, read_value
 from videor2.judges import cues, open_ended
 from videor2.judges.conclusion import Conclusion, How
 from videor2.judges.cues import Clause, Polarity, Sentence
 from videor2.judges.letters import LetterNames
-from videor2.judges.matching import Mention, OptionWords
+from videor2.judges.matching import Mention, OptionFormulas, OptionWords
 from videor2.sample import Kind
 
 CLEARLY = 0.6
 """Share of an option's own words that names it where no cue marks the conclusion."""
+NEGATION = 30
+"""Characters before a cue that may deny it."""
+COMMENTS = 1
+"""Sentences behind an option's label that may comment on it: "B. He closes it. This fits ..."."""
+ENTIRELY = 0.9
+"""Share of its own words that names an option near the end, where the last words name none."""
+CLOSING_WORDS = 5
 LAST_WORDS = 2
 """Sentences at the end that may conclude without a cue."""
 
@@ -45,34 +53,57 @@ def conclude(
     'undetermined'
     """
     texts = normalise_options(options)
-    text = _TAGS.sub(lambda m: " " * len(m[0]), think)
+    text = _TAGS.sub(lambda m: " " * len(m[0]), think) if "<" in think else think
     kind = answer_kind or ("choice" if texts else "number" if _ASKS_NUMBER.search(question or "") else "text")
     if kind == "choice":
-        found = _choice(text, texts, cues.polarity_of(question, text))
+        found = _choice(text, texts, cues.polarity_of(question, text), question)
     elif kind in ("number", "regression"):
         found = open_ended.number(text, question)
     else:
         asked = not question or _ASKS_YES_NO.search(question)
         found = open_ended.yes_no(text) if asked else Conclusion(None, "undetermined")
         found = found if found.value else open_ended.stated_text(text)
+    if text == think:
+        return found
     start = text.find(found.evidence)
     return replace(found, evidence=think[start : start + len(found.evidence)])
 
 
-def _choice(text: str, texts: tuple[str, ...], polarity: Polarity) -> Conclusion:
+def _choice(text: str, texts: tuple[str, ...], polarity: Polarity, question: str | None) -> Conclusion:
     """The conclusion about options. "Yes" and "no" are words that any sentence may have: as options they are
     concluded by letter or by the plain statement alone."""
-    words = [normalise_text(t) for t in texts] if len(texts) <= 3 else []
-    if "yes" not in words or "no" not in words:
+    if _all_numbers(texts):
+        found = _Reading(texts, polarity, by_letter_only=True).of(text)
+        return found if found.value else _numbered(open_ended.number(text, question), texts)
+    places = _yes_and_no(texts)
+    if not places:
         return _Reading(texts, polarity).of(text)
     said = open_ended.yes_no(text)
     if said.value:
-        return _chosen([words.index(said.value.canonical)], "yes_no", said.evidence)
+        return _chosen([places[said.value.canonical]], "yes_no", said.evidence)
     return _Reading(texts, polarity, by_letter_only=True).of(text)
 
 
-@dataclass(frozen=True, slots=True)
-class _Statement:
+@lru_cache(maxsize=4096)
+def _all_numbers(texts: tuple[str, ...]) -> bool:
+    return bool(texts) and all(is_bare_number(text) for text in texts)
+
+
+def _numbered(found: Conclusion, texts: tuple[str, ...]) -> Conclusion:
+    """The option that is the number found."""
+    values = [read_value(text, kind="number") for text in texts]
+    places = [i for i, value in enumerate(values) if found.value and value == found.value]
+    return _chosen(places, "number", found.evidence) if len(places) == 1 else Conclusion(None, "undetermined")
+
+
+@lru_cache(maxsize=4096)
+def _yes_and_no(texts: tuple[str, ...]) -> dict[str, int] | None:
+    """Where "yes" and "no" stand among options that are little else."""
+    words = [normalise_text(t) for t in texts] if len(texts) <= 3 else []
+    return {word: words.index(word) for word in ("yes", "no")} if {"yes", "no"} <= set(words) else None
+
+
+class _Statement(NamedTuple):
     """That a sentence settles, supports or rejects some options, by their indices."""
 
     stance: Stance
@@ -82,18 +113,17 @@ class _Statement:
     firm: bool = False  # said as a conclusion, be it for or against
 
 
-@dataclass(frozen=True, slots=True)
-class _Cue:
+class _Cue(NamedTuple):
     """What a clause does to the options it names, and where the words that say so stand."""
 
     stance: Stance
     start: int = 0
     end: int = 0
     marked_only: bool = False  # nothing but a "therefore" before it
+    clearly: bool = False  # counts where one option alone is named clearly
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(NamedTuple):
     """The options that a clause is about."""
 
     options: frozenset[int]
@@ -116,10 +146,14 @@ class _Reading:
     rejection: str = ""
     supported: dict[int, _Statement] = field(default_factory=dict)
     topic: frozenset[int] = frozenset()
+    asked: bool = False  # the sentence before is a question
+    since_label: int = COMMENTS + 1  # sentences since a line began with an option's label
 
     def __post_init__(self) -> None:
         self.names = LetterNames.of(self.texts)
-        self.words = None if self.by_letter_only or not self.texts else OptionWords.of(self.texts)
+        self.words: OptionWords | OptionFormulas | None = None
+        if self.texts and not self.by_letter_only:
+            self.words = OptionFormulas.of(self.texts) or OptionWords.of(self.texts)
 
     def of(self, text: str) -> Conclusion:
         """The conclusion of a whole reasoning."""
@@ -127,41 +161,60 @@ class _Reading:
         for sentence in read:
             for statement in self._sentence(sentence.text):
                 self._take(statement)
+            self._ask(sentence.text)
         return self._conclusion(read)
 
+    def _ask(self, sentence: str) -> None:
+        """Of a question to itself ("A red car?") the next sentence is the answer, and no more than that."""
+        if self.asked:
+            self.topic, self.asked = frozenset(), False
+        mention = self.words.mention(sentence) if self.words and sentence.endswith("?") else None
+        if mention and len(mention.options) == 1 and mention.coverage >= CLEARLY and not mention.negated:
+            self.topic, self.asked = frozenset(mention.options), True
+
     def _sentence(self, sentence: str) -> Iterator[_Statement]:
+        sentence = sentence[cues.announced(sentence) :]
         lowered, label, bare = cues.lower(sentence), self.names.label(sentence), self.names.bare(sentence)
+        self.since_label += 1
         if label is not None:
-            self.topic = frozenset({label})
+            self.topic, self.since_label = frozenset({label}), 0
             checked = _CHECKED.search(lowered)
             if checked and self.polarity == "most":  # "B. white circle yes"
                 stance: Stance = "supports" if checked[1] == "yes" else "rejects"
                 yield _Statement(stance, self.topic, "explicit_choice", sentence.strip())
+        if self.asked and len(self.topic) == 1 and _NO.match(lowered):
+            yield _Statement("rejects", self.topic, "elimination", sentence.strip())
         if bare is not None:
             yield _Statement("settles", frozenset({bare}), "explicit_choice", sentence.strip(), firm=True)
-        if not (cues.TRIGGER.search(lowered) or cues.LETTER_ONLY.search(lowered)):
+        words = cues.words_of(lowered)
+        if not words & cues.TRIGGER and not (
+            words & cues.LETTER_ONLY.flag and cues.LETTER_ONLY.pattern.search(lowered)
+        ):
             return
-        if cues.UNDECIDED.search(lowered):
+        if words & cues.UNDECIDED.flag and words & cues.TELLS and cues.UNDECIDED.pattern.search(lowered):
             if not (self.settled and cues.HEDGE.match(lowered)):
                 self.settled, self.undecided = None, sentence.strip()
-        elif not cues.ABOUT_THE_TASK.match(lowered):
-            yield from self._clauses(sentence, lowered, labelled=label is not None)
+        elif words & _SAYING and not cues.ABOUT_THE_TASK.match(lowered):
+            yield from self._clauses(sentence, lowered, words, labelled=label is not None)
 
-    def _clauses(self, sentence: str, lowered: str, *, labelled: bool) -> Iterator[_Statement]:
-        settled = pending = False
+    def _clauses(self, sentence: str, lowered: str, words: int, *, labelled: bool) -> Iterator[_Statement]:
+        settled = pending = concluding = False
         before: frozenset[int] = frozenset()  # named in an earlier clause
-        for clause in cues.clauses(lowered):
+        for clause in cues.clauses(lowered, words):
             text, original = lowered[clause.start : clause.end], sentence[clause.start : clause.end]
+            if clause.end - clause.start < len(lowered):
+                words = cues.words_of(text)
             if clause.premise:
                 continue
             if clause.contrasted:
-                if (settled or pending) and self.words and (mention := self.words.mention(text)):
+                if (concluding or pending) and self.words and (mention := self.words.mention(text)):
                     yield _Statement("rejects", frozenset(mention.options), "elimination", sentence.strip())
                 continue
-            letters = self.names.named(original)
-            cue = self._cue(text, lettered=bool(letters))
+            concluding = concluding and clause.linked
+            letters = self.names.named(original) if self._may_name(original, words) else _NONE
+            cue = self._cue(text, words, lettered=bool(letters))
             if cue is None and not labelled:
-                cue = self._consequence(lowered, clause, lettered=bool(letters))
+                cue = self._consequence(lowered, clause, words, lettered=bool(letters))
             if cue is None and pending and (clause.linked or _IS_THAT.search(text)):
                 cue = _Cue("settles")  # "the most likely one, given this, is that ..."
             if letters:
@@ -172,31 +225,50 @@ class _Reading:
             if cue and said and (cue.stance == "rejects" or clause.linked or not settled):
                 # the reason that follows a conclusion concludes nothing itself
                 statement = _statement(cue, said, sentence.strip())
-                settled, pending = settled or statement.firm, False
+                settled, pending, concluding = settled or statement.firm, False, statement.firm
                 yield statement
             elif cue and cue.stance == "settles" and not said and not cue.marked_only:
                 pending = True
                 self.pointed_back = self.pointed_back or sentence.strip()
 
-    def _cue(self, clause: str, *, lettered: bool) -> _Cue | None:
-        """What a clause does to the options that it names: its last cue tells."""
+    def _may_name(self, clause: str, words: int) -> bool:
+        """Whether a clause has a letter that may be an option's name, and not the article alone."""
+        if words & cues.LETTER:
+            return True
+        if not words & cues.ARTICLE:
+            return False
+        letters = clause.split()
+        return bool(words & cues.NAMING) or "A" in letters or letters[-1:] == ["a"]
+
+    def _cue(self, clause: str, words: int, *, lettered: bool) -> _Cue | None:
+        """What a clause does to the options that it names: its last cue tells. `words` are its sentence's."""
         least_asked = self.polarity == "least"
         found = [
-            _Cue(stance, m.start(), m.end())
-            for pattern, stance in (_CUES_LEAST if least_asked else _CUES_MOST)
-            if (m := cues.last(pattern, clause))
+            _Cue(
+                "rejects" if _DENIED.search(clause, max(0, m.start() - NEGATION), m.start()) else stance,
+                m.start(),
+                m.end(),
+            )
+            for cue, stance in (_CUES_LEAST if least_asked else _CUES_MOST)
+            if words & cue.flag and (m := cue.last(clause))
         ]
-        if lettered and not found and (m := cues.LETTER_ONLY.search(clause)):
+        if lettered and not found and (m := cues.LETTER_ONLY.pattern.search(clause)):
             found = [_Cue("settles", m.start(), m.end())]
         if found:
             return max(found, key=lambda c: c.end)  # the first of equals: "not more likely" before "more likely"
-        m = cues.SUPPORT.search(clause)
-        return _Cue("rejects" if least_asked else "supports", m.start(), m.end()) if m else None
+        m = cues.SUPPORT.pattern.search(clause) if words & cues.SUPPORT.flag else None
+        if m is None:
+            return None
+        holds = _NEGATED.search(clause, max(0, m.start() - NEGATION), m.start()) is None
+        return _Cue("supports" if holds != least_asked else "rejects", m.start(), m.end())
 
-    def _consequence(self, sentence: str, clause: Clause, *, lettered: bool) -> _Cue | None:
+    def _consequence(self, sentence: str, clause: Clause, words: int, *, lettered: bool) -> _Cue | None:
         """A clause that only its "therefore" marks as a conclusion. Of a LEAST question it may tell the facts."""
         if self.polarity == "least" and not lettered:
             return None
+        if words & cues.REALISED.flag and (m := cues.REALISED.pattern.search(sentence, clause.start, clause.end)):
+            start = m.start() - clause.start
+            return _Cue("supports", start, start, clearly=True)
         marked = cues.THEREFORE.match(sentence) if clause.start == 0 else None
         if marked:
             return _Cue("settles", 0, marked.end(), marked_only=True)
@@ -206,9 +278,13 @@ class _Reading:
         self, clause: str, cue: _Cue, link: Clause, before: frozenset[int], *, labelled: bool
     ) -> _Said | None:
         """The options of a clause that names no letter: by their words, or by pointing back."""
+        if self.since_label <= COMMENTS and not labelled and _POINTS_BACK.match(clause):
+            return _Said(self.topic)
         mention = None if labelled else self._mention(clause, cue)
         if mention:
             unclear = mention.coverage < CLEARLY or len(mention.options) > 1
+            if cue.clearly and (unclear or mention.negated):
+                return None
             vague = cue.marked_only and (link.consequence or unclear)
             return _Said(frozenset(mention.options), mention.negated, "option_text", vague)
         if self.topic and (labelled or _POINTS_BACK.match(clause)):
@@ -235,7 +311,7 @@ class _Reading:
                 self.supported.pop(i, None)
             if self.settled:
                 left = self.settled.options - s.options
-                self.settled = replace(self.settled, options=left) if left else None
+                self.settled = self.settled._replace(options=left) if left else None
             return
         self.rejected -= s.options
         if s.stance == "supports":
@@ -261,7 +337,7 @@ class _Reading:
             found = _chosen(left, "elimination", self.rejection)
         return found or Conclusion(None, "undetermined")
 
-    def _closing(self, words: OptionWords, read: list[Sentence]) -> Conclusion | None:
+    def _closing(self, words: OptionWords | OptionFormulas, read: list[Sentence]) -> Conclusion | None:
         """Where nothing is marked as the conclusion: the only option that the reasoning speaks of at all, if
         it ends by pointing back; else the one that the last words describe.
         """
@@ -270,9 +346,10 @@ class _Reading:
             alone = [i for i in range(len(self.texts)) if i not in self.rejected and words.alone(i, text)]
             if alone:
                 return _chosen(alone, "option_text", self.pointed_back)
-        for sentence in read[: -LAST_WORDS - 1 : -1]:
-            mention = words.mention(sentence.text)
-            if mention:
+        for i, sentence in enumerate(read[: -CLOSING_WORDS - 1 : -1]):
+            listed = self.names.label(sentence.text) is not None  # an option read out again
+            mention = None if listed else words.mention(sentence.text)
+            if mention and (i < LAST_WORDS or mention.coverage >= ENTIRELY):
                 clear = len(mention.options) == 1 and not mention.negated and mention.coverage >= CLEARLY
                 clear = clear and self.rejected.isdisjoint(mention.options)
                 return _chosen(mention.options, "option_text", sentence.text.strip()) if clear else None
@@ -294,27 +371,34 @@ def _chosen(options: Iterable[int], how: How, evidence: str) -> Conclusion:
     return Conclusion(None, "undetermined", evidence, candidates=letters)
 
 
-_CUES_MOST: tuple[tuple[re.Pattern[str], Stance], ...] = (
+_NONE: frozenset[int] = frozenset()
+_SAYING = cues.CONSEQUENCE | cues.LETTER | cues.LETTER_ONLY.flag
+for _cue in (cues.MOST, cues.LEAST, cues.AGAINST, cues.ANSWER, cues.INFER, cues.SUPPORT, cues.REALISED):
+    _SAYING |= _cue.flag
+_CUES_MOST: tuple[tuple[cues.Cue, Stance], ...] = (
     (cues.LEAST, "rejects"),
     (cues.AGAINST, "rejects"),
     (cues.ANSWER, "settles"),
     (cues.MOST, "settles"),
     (cues.INFER, "settles"),
 )
-_CUES_LEAST: tuple[tuple[re.Pattern[str], Stance], ...] = (
+_CUES_LEAST: tuple[tuple[cues.Cue, Stance], ...] = (
     (cues.LEAST, "settles"),
     (cues.AGAINST, "supports"),
     (cues.ANSWER, "settles"),
     (cues.MOST, "rejects"),
 )
+_DENIED = re.compile(r"\bnot\s(?:be\s)?(?:the\s)?$")
+_NEGATED = re.compile(r"(?:n't|\bnot)\s(?:\w+\s){0,2}$")
 _FORWARD = re.compile(  # the claim follows: "(most likely) scenario is that", "(most likely) to be true is"
     r"\W*(?:to\sbe\s?(?:true\s?)?|true\s)?+(?:\w+\s){0,3}?(?:(?:is|are|was|were|would\sbe|should\sbe)\b|that\b|:)"
 )
 _IS_THAT = re.compile(r"\bis\s(?:that|the\sone)\b")
 _POINTS_BACK = re.compile(
-    r"\W*(?:(?:i'm|i\sam)\s\w+\s(?:that\s)?)?(?:this|that)\s(?:option|statement|choice|scenario|one|is|seems|would|does|"
-    r"aligns?|match(?:es)?|fits?|contradicts|also|makes)\b"
+    r"\W*(?:(?:i'm|i\sam)\s\w+\s(?:that\s)?)?(?:this|that)\s(?:option|statement|choice|scenario|one|is|isn't|seems|would|does|"
+    r"doesn't|can't|cannot|wouldn't|aligns?|match(?:es)?|fits?|contradicts|also|makes)\b"
 )
+_NO = re.compile(r"\W*no\b\W")
 _CHECKED = re.compile(r"[\s:,-](yes|no)\W*$")
 _TAGS = re.compile(r"<answer>.*?</answer>|</?(?:think|answer)>", re.DOTALL | re.IGNORECASE)
 _ASKS_NUMBER = re.compile(

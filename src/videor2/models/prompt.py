@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from videor2.sample import Sample
-from videor2.video.clip import Clip
 
 if TYPE_CHECKING:
     import torch
     from transformers import BatchFeature, ProcessorMixin
+
+    from videor2.video.clip import Clip
 
 Message = dict[str, Any]
 
@@ -56,19 +57,24 @@ def question_text(sample: Sample, *, instruction: str = "") -> str:
 
 def messages(sample: Sample, *, instruction: str = "", response: str | None = None) -> list[Message]:
     """The chat: one user turn with the video (if the sample has one) and the question; then the response, if given."""
-    content: list[dict[str, str | None]] = [{"type": "text", "text": question_text(sample, instruction=instruction)}]
-    if sample.video is not None:
-        content.insert(0, {"type": "video", "video": sample.video, "subtitles": sample.subtitles})
-    chat: list[Message] = [{"role": "user", "content": content}]
+    chat = [turn(question_text(sample, instruction=instruction), video=sample.video, subtitles=sample.subtitles)]
     if response is not None:
         chat.append({"role": "assistant", "content": [{"type": "text", "text": response}]})
     return chat
 
 
+def turn(text: str, *, video: str | None = None, subtitles: str | None = None) -> Message:
+    """A turn of the user: the video, if there is one, then the text."""
+    content: list[dict[str, str | None]] = [{"type": "text", "text": text}]
+    if video is not None:
+        content.insert(0, {"type": "video", "video": video, "subtitles": subtitles})
+    return {"role": "user", "content": content}
+
+
 def encode(
     processor: "ProcessorMixin",
     chats: Sequence[list[Message]],
-    clips: Sequence[Clip],
+    clips: Sequence["Clip"],
     *,
     padding_side: str = "left",
 ) -> "BatchFeature":
@@ -91,7 +97,7 @@ def encode(
     return processor(text=texts, padding=True, padding_side=padding_side, return_tensors="pt", **videos)
 
 
-def encode_prompt(processor: "ProcessorMixin", chat: list[Message], clips: Sequence[Clip]) -> EncodedPrompt:
+def encode_prompt(processor: "ProcessorMixin", chat: list[Message], clips: Sequence["Clip"]) -> EncodedPrompt:
     """One chat and the clips of its videos, to be continued by the model."""
     import torch
 
@@ -108,7 +114,7 @@ def join_videos(prompts: Sequence[EncodedPrompt]) -> dict[str, "torch.Tensor"]:
     return {name: torch.cat([p.video[name] for p in prompts if name in p.video]) for name in names}
 
 
-def video_metadata(clip: Clip, processor: "ProcessorMixin") -> Any:
+def video_metadata(clip: "Clip", processor: "ProcessorMixin") -> Any:
     """What tells a processor (or vLLM) when each frame of a clip was: transformers' `VideoMetadata`."""
     from transformers.video_utils import VideoMetadata
 

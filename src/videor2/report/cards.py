@@ -1,40 +1,18 @@
 """What a sample's card shows: the clip, and each response with its claims found in its text."""
 
-import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from markupsafe import Markup
 
 from videor2.report.charts import Mark, State, timeline
 from videor2.report.choose import Case
+from videor2.report.clips import MAX_CLIP_BYTES, MAX_PAGE_BYTES, Clip, Library, embedded, unplayable
 from videor2.report.run import Claimed, Record, Run, Scored
 from videor2.timestamps import by_sentence
 from videor2.trace import Trace
-
-MAX_CLIP_BYTES: Final = 12 * 2**20
-MAX_PAGE_BYTES: Final = 64 * 2**20
-"""What is larger is linked to, not embedded: a browser chokes on a page of a gigabyte."""
-
-MIME: Final = {
-    ".mp4": "video/mp4",
-    ".m4v": "video/mp4",
-    ".mov": "video/mp4",
-    ".webm": "video/webm",
-    ".ogv": "video/ogg",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """A clip as the page has it: `src` is a data URI, or a file's URI where it is too large to embed, or empty."""
-
-    src: Markup | str
-    name: str
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +60,16 @@ class Card:
         return any(mark.state != "plain" for mark in marks)
 
 
-def make_cards(run: Run, cases: Sequence[Case]) -> list[Card]:
-    """The cards of the chosen cases; reads their records and their clips."""
+def make_cards(run: Run, cases: Sequence[Case], videos: Path | None = None) -> list[Card]:
+    """The cards of the chosen cases; reads their records and their clips, which lie in `videos` if given."""
+    library = Library(run.folder, videos)
     clips: dict[str, Clip] = {}
     cards, room = [], MAX_PAGE_BYTES
     for case in cases:
         records = [run.record(row) for row in case.rows]
         name = records[0].video or ""
         if name not in clips:
-            clips[name] = _clip(run.folder, name, min(room, MAX_CLIP_BYTES))
+            clips[name] = _clip(library, name, min(room, MAX_CLIP_BYTES))
         room -= len(clips[name].src)
         cards.append(_card(case, records, clips[name]))
     return cards
@@ -207,18 +186,14 @@ def _named(value: str, record: Record) -> str:
     return value if option is None else f"{letter(option)}, {record.options[option]}"
 
 
-def _clip(folder: Path, name: str, room: int) -> Clip:
+def _clip(library: Library, name: str, room: int) -> Clip:
     if not name:
         return Clip("", "")
-    path = folder / name
-    if not path.is_file():
-        return Clip("", path.name, f"Clip not found: {name}")
-    mime = MIME.get(path.suffix.lower())
-    if mime is None:
-        return Clip("", path.name, f"{path.name}: browsers play no {path.suffix or 'such'} files")
+    path, note = library.find(name)
+    if path is None or unplayable(path):
+        return Clip("", Path(name).name, note or (unplayable(path) if path else ""))
     size = path.stat().st_size
     if size * 4 / 3 > room:
         megabytes = f"{size / 2**20:.0f} MB"
         return Clip(path.absolute().as_uri(), path.name, f"Not embedded ({megabytes}): plays where the file lies.")
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return Clip(Markup(f"data:{mime};base64,{data}"), path.name)
+    return Clip(embedded(path), path.name)

@@ -3,22 +3,30 @@
 import base64
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from videor2.report import charts
+from videor2.report.about import described, facts, heading, names
+from videor2.report.audit import audit_context, holds_runs, read_audits
 from videor2.report.cards import letter, make_cards
 from videor2.report.choose import choose
+from videor2.report.clips import Library
 from videor2.report.run import Run, read_run
+from videor2.report.stream import Source, chunks
 from videor2.report.tables import Table, abstract, percent, result_tables, side_by_side, task_table
 from videor2.timeline import format_interval
+
+AUDIT_SCRIPTS: Final = ("data", "filters", "address", "table", "highlight", "detail", "main")
+"""The parts of the script of an audit's page, in order."""
 
 CURVES: Final = (
     ("reward", "Reward, total", None),
@@ -72,35 +80,44 @@ class Curve:
     svg: Markup
 
 
-def write_report(run_dir: Path, out: Path | None = None, *, samples: int = 12) -> Path:
+def write_report(run_dir: Path, out: Path | None = None, *, samples: int = 12, videos: Path | None = None) -> Path:
     """Write the report of one run, by default to `run_dir/report.html`; gives its path.
 
-    Needs `summary.json` or `records.jsonl`; `run.json` and `history.jsonl` add to it. Raises `ReportError` where the
-    directory is no run's or a file in it is broken.
+    Needs `summary.json` or `records.jsonl`; `run.json` and `history.jsonl` add to it. The page of an audit or an
+    evaluation has all of its samples, that of a training run `samples` of them. Clips are looked for in `videos`,
+    else where the records say. Raises `ReportError` where the directory is no run's or a file in it is broken.
     """
-    run = read_run(run_dir)
-    return _write([run], result_tables(run), out or run_dir / "report.html", samples)
+    return write_reports([run_dir], out or run_dir / "report.html", samples=samples, videos=videos)
 
 
-def write_reports(run_dirs: Sequence[Path], out: Path, *, samples: int = 12) -> Path:
-    """Write a report that compares runs: a table with a column for each, then the samples of the last; gives `out`.
+def write_reports(run_dirs: Sequence[Path], out: Path, *, samples: int = 12, videos: Path | None = None) -> Path:
+    """Write a report that compares runs; gives `out`.
 
-    A run that measured before and after training has a column for each. Raises `ReportError` as `write_report`.
+    Audits and evaluations stand side by side, with all their samples. Where a training run is among them there is a
+    table with a column for each run (two for one that measured before and after training), and the samples of the
+    last. Raises `ReportError` as `write_report`.
     """
     if not run_dirs:
         raise ValueError("no run directories to report on")
-    if len(run_dirs) == 1:
-        return write_report(run_dirs[0], out, samples=samples)
+    if all(holds_runs(folder) for folder in run_dirs):
+        audits = read_audits(run_dirs)
+        records = [Source(a.folder, a.labels, Library(a.folder, videos)) for a in audits]
+        context = audit_context(audits) | {"chunks": chunks(records, out)} | _assets("audit")
+        return _write("audit.html.j2", context, out)
     runs = [read_run(folder) for folder in run_dirs]
-    columns = [
-        (name, part if run.compared else _heading(run).removeprefix(name), run.metrics(part))
-        for name, run in zip(_names(runs), runs, strict=True)
-        for part in (("before", "after") if run.compared else ("metrics",))
-    ]
-    return _write(runs, [side_by_side(columns)], out, samples)
+    if len(runs) == 1:
+        tables = result_tables(runs[0])
+    else:
+        columns = [
+            (name, part if run.compared else heading(run.folder, run.info).removeprefix(name), run.metrics(part))
+            for name, run in zip(names(run_dirs), runs, strict=True)
+            for part in (("before", "after") if run.compared else ("metrics",))
+        ]
+        tables = [side_by_side(columns)]
+    return _write("page.html.j2", _context(runs, tables, samples, videos) | _assets("page"), out)
 
 
-def _write(runs: Sequence[Run], tables: Sequence[Table], out: Path, samples: int) -> Path:
+def _write(template: str, context: Mapping[str, Any], out: Path) -> Path:
     environment = Environment(
         loader=PackageLoader("videor2.report"),
         autoescape=True,
@@ -112,128 +129,71 @@ def _write(runs: Sequence[Run], tables: Sequence[Table], out: Path, samples: int
         "letter": letter,
         "span": lambda mark: format_interval(mark.start_s, mark.end_s),
         "percent": percent,
+        "link": _link,
+        "breakable": _breakable,
     }
-    page = environment.get_template("page.html.j2").render(_context(runs, tables, samples))
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
-    # A response may hold half of a surrogate pair; the page shows a question mark, as a browser would.
-    part.write_text(page, encoding="utf-8", errors="replace")
-    part.replace(out)
+    try:
+        # A response may hold half of a surrogate pair; the page shows a question mark, as a browser would.
+        with part.open("w", encoding="utf-8", errors="replace") as file:
+            file.writelines(environment.get_template(template).generate(context))
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
     return out
 
 
-def _context(runs: Sequence[Run], tables: Sequence[Table], samples: int) -> dict[str, Any]:
+def _link(pairs: Iterable[tuple[str, str]]) -> str:
+    """The address of filtered samples, as the page's script reads it.
+
+    >>> _link([("verdict", "no answer"), ("run", "a,b")])
+    '#verdict=no%20answer&run=a%2Cb'
+    """
+    return "#" + "&".join(f"{facet}={quote(value.encode('utf-8', 'replace'), safe='')}" for facet, value in pairs)
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may break where it has a new word.
+
+    >>> _breakable("LongVideoBench"), _breakable("VSI-Bench")
+    (Markup('Long<wbr>Video<wbr>Bench'), Markup('VSI-<wbr>Bench'))
+    """
+    return Markup("<wbr>").join(re.split(r"(?<=[a-z])(?=[A-Z])|(?<=[-_])", name))
+
+
+def _context(runs: Sequence[Run], tables: Sequence[Table], samples: int, videos: Path | None) -> dict[str, Any]:
     """What the templates show; of several runs, curves and samples are those of the last."""
-    run, names = runs[-1], _names(runs)
+    run, called = runs[-1], names([run.folder for run in runs])
     choice = choose(run, samples)
-    script = _asset("page.js")
+    parts = [run.metrics(part) for part in ("difference", "before", "after")]
     return {
-        "heading": f"{len(runs)} runs compared" if len(runs) > 1 else _heading(run),
-        "facts": [(name, _facts(r)) for name, r in zip(names, runs, strict=True)],
-        "abstract": abstract(*(run.metrics(part) for part in ("difference", "before", "after")))
-        if len(runs) == 1
-        else "",
-        "last": names[-1] if len(runs) > 1 else "",
+        "heading": f"{len(runs)} runs compared" if len(runs) > 1 else heading(run.folder, run.info),
+        "facts": [(name if len(runs) > 1 else "", facts(r)) for name, r in zip(called, runs, strict=True)],
+        "abstract": abstract(*parts) if len(runs) == 1 else "",
+        "last": called[-1] if len(runs) > 1 else "",
         "tables": tables,
         "by_task": task_table(run) if len(runs) == 1 else None,
         "compared": run.compared,
         "curves": list(_curves(run.history)),
         "choice": choice,
-        "cards": make_cards(run, choice.cases),
-        "runs": [
-            (name, _flat(_about(r)), _flat(_mapping(r.info, "settings")), _stages(r))
-            for name, r in zip(names, runs, strict=True)
-        ],
+        "cards": make_cards(run, choice.cases, videos),
+        "runs": [(name, *described(r.info, r.summary)) for name, r in zip(called, runs, strict=True)],
         "glossary": GLOSSARY,
-        "style": Markup(_asset("page.css")),
-        "script": Markup(script),
-        # Only this script runs, whatever a response smuggles in.
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
+
+
+def _assets(kind: str) -> dict[str, Any]:
+    """The style and the script of a page, and the script's hash: no other script runs, whatever a response holds."""
+    scripts = [f"audit/{name}.js" for name in AUDIT_SCRIPTS] if kind == "audit" else ["page.js"]
+    script = '"use strict";\n' + "\n".join(_asset(name) for name in scripts)
+    style = _asset("page.css") + (_asset("audit.css") if kind == "audit" else "")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return {"style": Markup(style), "script": Markup(script), "script_hash": digest}
 
 
 def _asset(name: str) -> str:
     return files("videor2.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _names(runs: Sequence[Run]) -> list[str]:
-    """The folders' names, or their paths where two are called the same."""
-    names = [run.folder.resolve().name for run in runs]
-    return names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
-
-
-def _heading(run: Run) -> str:
-    """The command without its options."""
-    words = str(run.info.get("command") or "").split()
-    options = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
-    if not words[:options]:
-        return run.folder.resolve().name
-    return " ".join(words[:options] if words[0].endswith("videor2") else ["videor2", *words[:options]])
-
-
-def _facts(run: Run) -> list[str]:
-    """The parts of the line under the title: what was run on what, when and where."""
-    info, n = run.info, run.summary.get("n")
-    model = run.record(run.rows[0]).model if run.rows else ""
-    benchmarks = sorted({row.benchmark for row in run.rows if row.benchmark})
-    started, finished = _moment(info.get("started")), _moment(info.get("finished"))
-    machine = info.get("machine")
-    parts = [
-        f"model {model}" if model else "",
-        f"{n:,} questions" if isinstance(n, int) else "",
-        ", ".join(benchmarks) if len(benchmarks) <= 3 else f"{len(benchmarks)} benchmarks",
-        f"{started:%Y-%m-%d %H:%M}" if started else "",
-        _took((finished - started).total_seconds()) if started and finished else "",
-        ", ".join(str(part) for part in machine.values() if part) if isinstance(machine, Mapping) else machine,
-        f"seed {info['seed']}" if info.get("seed") is not None else "",
-    ]
-    return [str(part) for part in parts if part]
-
-
-def _about(run: Run) -> dict[str, Any]:
-    """Command, version, seed and times of a run, and the versions of what it used."""
-    kept = {key: run.info.get(key) for key in ("command", "version", "seed", "started", "finished", "machine")}
-    for key in ("started", "finished"):
-        moment = _moment(kept[key])
-        kept[key] = moment.isoformat(sep=" ", timespec="seconds") if moment else kept[key]
-    return {key: value for key, value in kept.items() if value is not None} | _mapping(run.info, "versions")
-
-
-def _stages(run: Run) -> list[tuple[str, str]]:
-    seconds = _mapping(run.summary, "seconds") or _mapping(run.info, "seconds")
-    return [(stage, _took(s)) for stage, s in _flat(seconds)]
-
-
-def _moment(value: Any) -> datetime | None:
-    """A time as ISO 8601 or as seconds since 1970, in UTC unless it says otherwise."""
-    try:
-        if isinstance(value, int | float):
-            return datetime.fromtimestamp(value, tz=UTC)
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except (ValueError, OverflowError, OSError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
-
-
-def _mapping(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = fields.get(key)
-    return dict(found) if isinstance(found, Mapping) else {}
-
-
-def _flat(fields: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested settings as dotted names.
-
-    >>> _flat({"a": {"b": 1, "c": {}}, "d": [2, 3]})
-    [('a.b', 1), ('d', '2, 3')]
-    """
-    rows: list[tuple[str, Any]] = []
-    for key, value in fields.items():
-        if isinstance(value, Mapping):
-            rows += _flat(value, f"{prefix}{key}.")
-        else:
-            plain = isinstance(value, list) and not any(isinstance(part, list | dict) for part in value)
-            rows.append((f"{prefix}{key}", ", ".join(map(str, value)) if plain else value))
-    return rows
 
 
 def _curves(history: Sequence[Mapping[str, Any]]) -> Iterator[Curve]:
@@ -254,17 +214,3 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> Iterator[Curve]:
             top = high if high is not None and all(0 <= y <= high for _, y in points) else None
             ends = charts.figure(smoothed[0][1]), charts.figure(smoothed[-1][1])
             yield Curve(title, *ends, charts.curve(points, label=title, high=top))
-
-
-def _took(seconds: Any) -> str:
-    """Seconds in words.
-
-    >>> _took(3.21), _took(252), _took(7260)
-    ('3.2 s', '4 min 12 s', '2 h 1 min')
-    """
-    if not isinstance(seconds, int | float):
-        return str(seconds)
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -20,12 +20,12 @@ class ReportError(InputError):
     """A run directory that cannot be read."""
 
 
-def _number(value: Any) -> float | None:
+def to_number(value: Any) -> float | None:
     """A finite number; JSON has no NaN, but Python's writer does."""
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-Number = Annotated[float | None, BeforeValidator(_number)]
+Number = Annotated[float | None, BeforeValidator(to_number)]
 Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -136,11 +136,11 @@ class Run:
 
     def metrics(self, *path: str) -> Metrics:
         """The estimates at a place in the summary, such as `("sampled", "before")`; empty where there are none."""
-        return _estimates(_at(self.summary, path))
+        return to_estimates(_at(self.summary, path))
 
     def by_task(self, *path: str) -> Mapping[str, Metrics]:
         """The estimates of each task at a place in the summary."""
-        tasks = {name: _estimates(part) for name, part in _at(self.summary, path).items()}
+        tasks = {name: to_estimates(part) for name, part in _at(self.summary, path).items()}
         return {name: metrics for name, metrics in tasks.items() if metrics}
 
     def record(self, row: Row) -> Record:
@@ -148,7 +148,7 @@ class Run:
         path = self.folder / "records.jsonl"
         with path.open("rb") as file:
             file.seek(row.offset)
-            fields = _fields(file.readline(), f"{path}: row {row.number}")
+            fields = to_fields(file.readline(), f"{path}: row {row.number}")
         # A response may hold half of a surrogate pair, which is no text: it becomes a question mark.
         text = json.dumps(fields, ensure_ascii=False).encode("utf-8", errors="replace")
         try:
@@ -168,20 +168,20 @@ def read_run(folder: Path) -> Run:
         raise ReportError(f"{folder}: neither {' nor '.join(names)}; pass the directory of a finished run")
     return Run(
         folder,
-        _object(folder / "run.json"),
-        _object(folder / "summary.json"),
-        tuple(fields for _, _, fields in _lines(folder / "history.jsonl")),
+        read_object(folder / "run.json"),
+        read_object(folder / "summary.json"),
+        tuple(fields for _, _, fields in read_lines(folder / "history.jsonl")),
         tuple(_index(folder / "records.jsonl")),
     )
 
 
 def _index(path: Path) -> Iterator[Row]:
-    for number, offset, fields in _lines(path):
+    for number, offset, fields in read_lines(path):
         if fields.get("id") is None:
             raise ReportError(f"{path}: row {number}: no `id`; write one that tells the question apart")
         scores = fields.get("scores")
         values = [
-            _number(score.get("value")) if isinstance(score, Mapping) else None
+            to_number(score.get("value")) if isinstance(score, Mapping) else None
             for score in (
                 (scores if isinstance(scores, Mapping) else {}).get(name)
                 for name in ("accuracy", "consistency", "alignment_f1")
@@ -192,7 +192,7 @@ def _index(path: Path) -> Iterator[Row]:
                   accuracy=values[0], consistency=values[1], alignment_f1=values[2])  # fmt: skip
 
 
-def _lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
+def read_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """Row number, byte offset and fields of each line; nothing where there is no file."""
     if not path.exists():
         return
@@ -200,15 +200,17 @@ def _lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                yield number, offset, _fields(line, f"{path}: row {number}")
+                yield number, offset, to_fields(line, f"{path}: row {number}")
             offset += len(line)
 
 
-def _object(path: Path) -> dict[str, Any]:
-    return _fields(path.read_bytes(), str(path)) if path.exists() else {}
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where there is no file."""
+    return to_fields(path.read_bytes(), str(path)) if path.exists() else {}
 
 
-def _fields(text: bytes, where: str) -> dict[str, Any]:
+def to_fields(text: bytes, where: str) -> dict[str, Any]:
+    """The object that a JSON text says, which `where` names in errors."""
     try:
         fields = json.loads(text)
     except ValueError as error:
@@ -225,10 +227,11 @@ def _at(fields: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _estimates(fields: Any) -> dict[str, Estimate]:
+def to_estimates(fields: Any) -> dict[str, Estimate]:
+    """The estimates among the parts of a summary, by metric; parts without a mean are left out."""
     found = {}
     for name, part in fields.items() if isinstance(fields, Mapping) else ():
-        mean = _number(part.get("mean")) if isinstance(part, Mapping) else None
+        mean = to_number(part.get("mean")) if isinstance(part, Mapping) else None
         if mean is not None:
-            found[name] = Estimate(mean, *(_number(part.get(key)) for key in ("low", "high", "coverage")))
+            found[name] = Estimate(mean, *(to_number(part.get(key)) for key in ("low", "high", "coverage")))
     return found

@@ -54,7 +54,7 @@ def result_tables(run: Run) -> list[Table]:
     """Greedy and sampled decoding, each before, after and their difference; or the metrics of a single measurement."""
     if not run.compared:
         plain = run.metrics("metrics")
-        rows = [(NAMES.get(name, name), [_cell(plain[name])]) for name in _ordered([plain])]
+        rows = [(NAMES.get(name, name), [cell(plain[name])]) for name in ordered([plain])]
         return [Table("", [("", "")], rows)] if rows else []
     found: list[tuple[str, list[Metrics]]] = [
         ("Greedy decoding", [run.metrics(part) for part in ("before", "after", "difference")]),
@@ -69,12 +69,12 @@ def result_tables(run: Run) -> list[Table]:
             (
                 NAMES.get(name, name),
                 [
-                    _cell(before.get(name), kind="before"),
-                    _cell(after.get(name), kind="after"),
+                    cell(before.get(name), kind="before"),
+                    cell(after.get(name), kind="after"),
                     _difference(differences.get(name), limit),
                 ],
             )
-            for name in _ordered([before, after, differences])
+            for name in ordered([before, after, differences])
         ]
         if rows:
             tables.append(Table(title, columns, rows, differences=True))
@@ -84,7 +84,7 @@ def result_tables(run: Run) -> list[Table]:
 def side_by_side(columns: Sequence[tuple[str, str, Metrics]]) -> Table:
     """A column for each (title, remark, metrics)."""
     metrics = [part for _, _, part in columns]
-    rows = [(NAMES.get(name, name), [_cell(part.get(name)) for part in metrics]) for name in _ordered(metrics)]
+    rows = [(NAMES.get(name, name), [cell(part.get(name)) for part in metrics]) for name in ordered(metrics)]
     return Table("", [(title, remark) for title, remark, _ in columns], rows)
 
 
@@ -92,7 +92,7 @@ def task_table(run: Run) -> TaskTable | None:
     """The metrics of each task, before and after on one axis; None where the summary has no tasks."""
     phases = ("before", "after") if run.compared else ()
     parts = [run.by_task("by_task", phase) for phase in phases] or [run.by_task("by_task")]
-    names = _ordered([metrics for part in parts for metrics in part.values()])
+    names = ordered([metrics for part in parts for metrics in part.values()])
     rows = []
     for task in dict.fromkeys(task for part in parts for task in part):
         cells = []
@@ -105,13 +105,14 @@ def task_table(run: Run) -> TaskTable | None:
     return TaskTable([NAMES.get(name, name) for name in names], rows) if rows else None
 
 
-def _ordered(metrics: Iterable[Metrics]) -> list[str]:
+def ordered(metrics: Iterable[Metrics]) -> list[str]:
     """The names of all metrics, the well-known ones first and in their order."""
     names = {name for part in metrics for name in part}
     return [name for name in NAMES if name in names] + sorted(names - NAMES.keys())
 
 
-def _cell(estimate: Estimate | None, *, kind: str = "after") -> Cell | None:
+def cell(estimate: Estimate | None, *, kind: str = "after") -> Cell | None:
+    """An estimate with its interval, its mark and, where it was counted, its coverage."""
     if estimate is None:
         return None
     covered = "" if estimate.coverage is None else f"coverage {percent(estimate.coverage)}"

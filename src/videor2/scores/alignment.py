@@ -20,7 +20,6 @@ from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 from videor2.errors import InputError
 from videor2.scores.embed import Embedder, default_embedder
@@ -133,6 +132,8 @@ def f1(
     Alignment(pairs=((0, 0),), precision=1.0, recall=1.0,
               score=Score(value=1.0, status='ok', detail='1 of 1 claims, 1 of 1 events'))
     """
+    from scipy.optimize import linear_sum_assignment  # 40 MB that most commands do without
+
     cosine = _matrix(similarity, claims, events)
     short = np.array([c.end_s - c.start_s <= max_claim_s + _TOLERANCE for c in claims], dtype=bool)
     eligible = (_gaps(claims, events) <= buffer_s + _TOLERANCE) & (cosine >= threshold - _TOLERANCE) & short[:, None]

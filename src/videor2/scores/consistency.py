@@ -10,13 +10,24 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz
 
-from videor2.answers import FUZZY_RATIO, Options, Value, infer_kind, normalise_options, read_value
+from videor2.answers import FUZZY_RATIO, Options, Value, infer_kind, normalise_options, normalise_text, read_value
 from videor2.judges import Conclusion, Judge, Request, conclude
+from videor2.judges.cues import sentences
+from videor2.judges.matching import stems
+from videor2.numerals import find_numbers
 from videor2.sample import Kind
 from videor2.scores.score import Score
 from videor2.scores.stats import Interval, bootstrap_mean
 from videor2.trace import Trace
 
+FEW_WORDS = 4
+"""Texts shorter than this retell by standing in the last words, longer ones by their words."""
+CLOSING_SENTENCES = 3
+SHORT_LENGTH, FORMULA_LENGTH, FUZZY_LENGTH = 4, 6, 8
+"""Characters of an answer that must stand in the last words, anywhere, or all but a slip in the last words."""
+RETOLD_RATIO = 90.0
+RETOLD_SHARE = 0.65
+"""Share of a long answer's words that the reasoning must have."""
 MAX_DIFFERENT_WORDS = 6
 """Free texts longer than this are never called different: they may say the same in other words."""
 
@@ -108,7 +119,36 @@ class Unjudged:
         """
         if conclusion is None:
             return Consistency(Conclusion(None, "undetermined"), self.answer, Score.abstain("no reasoning"))
-        return Consistency(conclusion, self.answer, _compared(conclusion, self.answer, self.given))
+        score = _compared(conclusion, self.answer, self.given)
+        nothing_said = score.status == "abstain" and conclusion.value is None and not conclusion.candidates
+        free_text = self.request and self.answer and self.answer.kind == "text"
+        if nothing_said and free_text and self.request and retells(self.given, self.request.think):
+            score = Score.ok(1.0, "the answer retells the reasoning")
+        return Consistency(conclusion, self.answer, score)
+
+
+def retells(answer: str, think: str) -> bool:
+    """Whether a free text says again what the reasoning says, where that names no conclusion of its own.
+
+    A short answer must stand in the last words as it is, or all but for a slip of the pen; a long one must find
+    most of its words in the reasoning, and all of its numbers. Never the other way: other words may say the same.
+
+    >>> retells("a man ties his shoes", "At 00:03 a man ties his shoes. Then he runs.")
+    True
+    >>> retells("two cats sleep on the warm roof of a shed", "Three cats sleep on the warm roof of a shed.")
+    False
+    """
+    words, said = normalise_text(answer), normalise_text(think)
+    compact = "".join(words.split())  # formulas are spaced at will
+    if len(compact) >= FORMULA_LENGTH and not compact.isalpha() and compact in "".join(said.split()):
+        return True
+    if len(words.split()) < FEW_WORDS:
+        closing = normalise_text(" ".join(s.text for s in list(sentences(think))[-CLOSING_SENTENCES:]))
+        whole = f" {words} " in f" {closing} " and len(words) >= SHORT_LENGTH
+        return whole or (len(words) >= FUZZY_LENGTH and fuzz.partial_ratio(words, closing) >= RETOLD_RATIO)
+    ours = stems(answer)
+    told = len(ours & stems(think)) >= RETOLD_SHARE * len(ours)
+    return told and {n.value for n in find_numbers(answer)} <= {n.value for n in find_numbers(think)}
 
 
 def gate(result: Consistency) -> Score:

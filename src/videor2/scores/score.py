@@ -23,6 +23,10 @@ class Score:
         if self.value is not None and not 0.0 <= self.value <= 1.0:
             raise ValueError(f"a score is in [0, 1], not {self.value}")
 
+    def row(self) -> dict[str, float | str | None]:
+        """The flat form of records and of `videor2 score`."""
+        return {"value": self.value, "status": self.status, "detail": self.detail}
+
     @classmethod
     def ok(cls, value: float, detail: str = "") -> "Score":
         """A value that was measured."""

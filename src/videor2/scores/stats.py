@@ -1,4 +1,4 @@
-"""How sure a mean is: percentile bootstrap over rows."""
+"""How sure a mean is: percentile bootstrap over rows; and whether two runs differ: exact McNemar."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,6 +71,52 @@ def paired_difference(
     if first.shape != second.shape:
         raise ValueError(f"paired values come from the same rows: {first.shape} against {second.shape}")
     return bootstrap_mean(first - second, seed=seed, resamples=resamples, level=level)
+
+
+def bootstrap_macro(
+    groups: Sequence[Sequence[float] | NDArray[np.float64]],
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> Interval:
+    """Mean of the groups' means, each group counting once; rows are resampled within their group.
+
+    The average over benchmarks of different size. Raises ValueError where there is no group, or as `bootstrap_mean`.
+
+    >>> bootstrap_macro([[1, 1, 1, 1], [0]]).mean
+    0.5
+    """
+    if not len(groups):
+        raise ValueError("an average over groups needs at least one")
+    samples = [np.asarray(group, dtype=np.float64) for group in groups]
+    means = [bootstrap_mean(sample, resamples=1).mean for sample in samples]  # checks each group, too
+    rng = np.random.default_rng(seed)
+    resampled = np.mean([_resampled_means(sample, rng, resamples) for sample in samples], axis=0)
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(np.mean(means)), float(low), float(high))
+
+
+def mcnemar(a: Sequence[float] | NDArray[np.float64], b: Sequence[float] | NDArray[np.float64]) -> float:
+    """Exact McNemar test on paired values of 0 and 1, (n,) each: the two-sided p-value.
+
+    Only rows on which the two differ tell them apart; under the null hypothesis either is right on half of those.
+    1.0 where they never differ. Raises ValueError for unequal lengths or a value that is neither 0 nor 1.
+
+    >>> round(mcnemar([1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0]), 4), mcnemar([1, 0], [1, 0])
+    (0.0625, 1.0)
+    """
+    from scipy.special import bdtr  # loaded where it is needed: it is large
+
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if first.shape != second.shape:
+        raise ValueError(f"paired values come from the same rows: {first.shape} against {second.shape}")
+    if not np.isin(np.concatenate([first, second]), (0.0, 1.0)).all():
+        raise ValueError("McNemar's test compares values of 0 and 1")
+    only_a, only_b = int((first > second).sum()), int((second > first).sum())
+    if only_a == only_b:
+        return 1.0
+    return min(1.0, 2.0 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
 
 
 def _resampled_means(sample: NDArray[np.float64], rng: np.random.Generator, resamples: int) -> NDArray[np.float64]:

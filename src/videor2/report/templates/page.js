@@ -1,4 +1,3 @@
-"use strict";
 // Claims, events and timelines of a sample all drive one clip, and the playhead follows it.
 for (const sample of document.querySelectorAll(".sample")) {
   const video = sample.querySelector("video");
