@@ -8,16 +8,22 @@ export OMP_NUM_THREADS ?= $(THREADS)
 export TOKENIZERS_PARALLELISM = false
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: run test test-all check format bench tiny-model clean
+.PHONY: run test test-all check format bench browser gold tiny-model clean
 
 run: $(INSTALLED)
 	$(BIN)/videor2 quickstart --out runs/quickstart
 
-test: $(INSTALLED)
+test: $(INSTALLED) browser
 	$(BIN)/pytest -m "not slow"
 
-test-all: $(INSTALLED)
+test-all: $(INSTALLED) browser
 	$(BIN)/pytest
+
+# Pages are tested in an installed Chromium, else in Playwright's own where it can be downloaded, else not at all.
+browser: $(INSTALLED)
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+		timeout 300 $(BIN)/playwright install chromium >/dev/null 2>&1 || \
+		echo "no browser could be installed: tests of pages are skipped"
 
 check: $(INSTALLED)
 	$(BIN)/ruff check
@@ -30,6 +36,11 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	for script in bench/*.py; do $(BIN)/python $$script --quick || exit 1; done
+
+# The embedded judge against labels by careful readers: the folder of labelled traces that tests use, or GOLD=FILES.
+GOLD =
+gold: $(INSTALLED)
+	$(BIN)/python bench/gold.py $(GOLD)
 
 # The model that ships: about half an hour. FAMILIES leaves out the questions with the misleading scene.
 FAMILIES = $(foreach family,order when count duration state,--family $(family))

@@ -34,6 +34,7 @@ Style = Literal["think", "direct"]
 Media = Literal["frames", "video"]
 Engine = Literal["local", "ray"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+ComparePaper = Annotated[bool, typer.Option("--compare-paper", help="Put the published figures beside.")]
 Config = Annotated[Path, typer.Option(help="A YAML recipe, or the name of a shipped one.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Fields to change, as key=value; dots reach in.")]
 Resume = Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")]
@@ -137,7 +138,7 @@ def audit(
         int | None, typer.Option(help="Processes that score; by the logs' size if absent.", min=1)
     ] = None,
     videos: Annotated[Path | None, typer.Option(help="A folder of clips that the report plays.")] = None,
-    compare_paper: Annotated[bool, typer.Option(help="Put the published figures beside.")] = False,
+    compare_paper: ComparePaper = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -303,11 +304,30 @@ def synth(
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    videos: Annotated[Path | None, typer.Option(help="A folder of clips that the page plays.")] = None,
+    compare_paper: ComparePaper = False,
 ) -> None:
     """Write one page that compares runs; it works offline."""
     from videor2.report import write_reports
 
-    print(write_reports(runs, out))
+    print(write_reports(runs, out, videos=videos, compare_paper=compare_paper))
+
+
+@app.command()
+def serve(
+    model: Annotated[str, typer.Option(help="`tiny`, a checkpoint's folder, or a hub id.")] = "tiny",
+    host: Annotated[str, typer.Option(help="Where to listen; loopback if absent.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
+    name: Annotated[str | None, typer.Option(help="What clients call the model.")] = None,
+    max_batch: Annotated[int, typer.Option(help="Completions written at a time.", min=1)] = 8,
+    allow_http: Annotated[bool, typer.Option(help="Fetch media that requests name by http(s) URLs.")] = False,
+    files: Annotated[Path | None, typer.Option(help="A folder whose files requests may name by file:// URLs.")] = None,
+) -> None:
+    """Serve a model over the OpenAI chat protocol, with images and videos; VIDEOR2_API_KEY, if set, is asked for."""
+    from videor2.serve import serve as run
+
+    key = os.environ.get("VIDEOR2_API_KEY")
+    run(model, host=host, port=port, name=name, api_key=key, max_batch=max_batch, allow_http=allow_http, files=files)
 
 
 @app.command()

@@ -24,7 +24,7 @@ from videor2.report import write_report
 from videor2.rundir import about, now, read_about, write_json
 from videor2.sample import Sample
 from videor2.scores.score import Score
-from videor2.summary import summarise_runs
+from videor2.summary import add_official, summarise_runs
 from videor2.video.store import VideoConfig
 
 log = logging.getLogger(__name__)
@@ -249,6 +249,8 @@ def _finish(
         )
         for name, benchmark in by_name.items()
     ]
+    [run] = summary["runs"].values()
+    add_official(run, {part["benchmark"]: part for part in summary["official"]})
     failed = [(key, one.error) for key, one in answers.items() if one.response is None]
     summary["failed"] = [{"question": list(key), "reason": reason} for key, reason in failed]
     if failed:

@@ -190,6 +190,26 @@ def summarise_runs(records: Iterable[Record], *, seed: int = 0) -> dict[str, Any
     return summary
 
 
+def benchmarks_of(summary: Mapping[str, Any]) -> set[str]:
+    """The benchmarks of a summary's runs."""
+    return {name for run in summary["runs"].values() for name in run["by_benchmark"]}
+
+
+def add_official(run: dict[str, Any], figures: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add the benchmarks' official figures to a run's summary, as metric `official`, and their averages.
+
+    figures: what `Benchmark.summarise` gives, by benchmark. An official figure has no interval: it may be a mean over
+    tasks or pairs of rows.
+    """
+    values = {name: figure["value"] for name, figure in figures.items() if figure["value"] is not None}
+    for name, value in values.items():
+        run["by_benchmark"][name]["metrics"]["official"] = {"mean": value, "coverage": figures[name]["coverage"]}
+    for group, macro in run["macro"].items():
+        there = [name for name in GROUPS[group] if name in run["by_benchmark"]]
+        if all(name in values for name in there):
+            macro["metrics"]["official"] = {"mean": sum(values[name] for name in there) / len(there)}
+
+
 def compare_runs(a: str, first: RunTally, b: str, second: RunTally, *, seed: int = 0) -> dict[str, Any]:
     """`b` minus `a` on the questions that both answered, each metric where both have a value.
 

@@ -12,14 +12,15 @@ from typing import Any, Final
 from videor2.audit.judging import open_judging
 from videor2.audit.scoring import SHOWN_IDS, LogFacts, Source, score_logs
 from videor2.audit.settings import AuditSettings
-from videor2.benchmarks.paper import PAPER
+from videor2.benchmarks.paper import published_beside
 from videor2.data.logs import Annotations, find_logs, open_log
 from videor2.errors import InputError
+from videor2.judges.prompts import PROMPT_VERSIONS
 from videor2.progress import Progress
 from videor2.records import iterate_records
 from videor2.report import write_report
 from videor2.rundir import about, now, read_about, write_json
-from videor2.summary import summarise_runs
+from videor2.summary import benchmarks_of, summarise_runs
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def audit(paths: Sequence[str | Path], out: Path, settings: AuditSettings | None
     if agreement:
         summary["agreement"] = agreement
     if settings.compare_paper:
-        summary["paper"] = _published(summary)
+        summary["paper"] = published_beside(benchmarks_of(summary))
     summary["logs"] = [_log_row(one, annotated=annotations is not None) for one in logs]
     summary["bad_rows"] = [{"file": str(path), "row": row, "reason": reason} for path, row, reason in bad]
     write_json(out / "summary.json", summary)
@@ -119,15 +120,6 @@ def _tell_joined(facts: Sequence[LogFacts], rows: int, annotations: Annotations)
     log.log(logging.WARNING if alone else logging.INFO, "%s", said)
 
 
-def _published(summary: dict[str, Any]) -> dict[str, Any]:
-    """The paper's rows for the benchmarks that were audited; all of them where none of the logs is one of its 11."""
-    there = {name for run in summary["runs"].values() for name in run["by_benchmark"]}
-    return {
-        model: {name: asdict(row) for name, row in rows.items() if name in there or there.isdisjoint(rows)}
-        for model, rows in PAPER.items()
-    }
-
-
 def _log_row(fact: LogFacts, *, annotated: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "file": str(fact.path),
@@ -142,6 +134,6 @@ def _log_row(fact: LogFacts, *, annotated: bool) -> dict[str, Any]:
 
 
 def _plain(settings: AuditSettings, paths: Sequence[str | Path]) -> dict[str, Any]:
-    """The settings as JSON."""
+    """The settings as JSON, with the versions of the prompts that a model judge reads."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(settings), default=str))
-    return {"logs": [str(path) for path in paths]} | plain
+    return {"logs": [str(path) for path in paths]} | plain | {"prompts": PROMPT_VERSIONS}

@@ -1,6 +1,8 @@
 """The figures of arXiv 2511.23478 to compare with: per model and benchmark, and the ablation. Percent."""
 
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from videor2.benchmarks.names import GENERIC, REASONING
 
@@ -92,3 +94,15 @@ ABLATION: dict[str, Arm] = {
     "+ SFT + GRPO + TAR + gate": Arm(Average(66.7, 41.6, 53.0), Average(85.7, 78.2, 81.6), Average(78.9, 61.5, 69.4)),
 }
 """By arm, in the order of the paper."""
+
+
+def published_beside(benchmarks: Set[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The published rows to put beside measured ones: of these benchmarks, or of all where none of them was published.
+
+    >>> published_beside({"MVBench", "mine"})["Video-R2"]
+    {'MVBench': {'accuracy': 67.5, 'tac': 82.4, 'vas': 76.5}}
+    """
+    return {
+        model: {name: asdict(row) for name, row in rows.items() if name in benchmarks or benchmarks.isdisjoint(rows)}
+        for model, rows in PAPER.items()
+    }

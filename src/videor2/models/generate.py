@@ -58,13 +58,7 @@ def generate(
     with `seed` and the sample's place. `on_batch` is told how many responses are done. Raises VideoError for a clip
     that cannot be read.
     """
-    config = GenerationConfig(
-        do_sample=temperature > 0,
-        temperature=temperature or None,
-        max_new_tokens=max_new_tokens,
-        pad_token_id=processor.tokenizer.pad_token_id,
-        eos_token_id=end_token_ids(model, processor),
-    )
+    config = generation_config(model, processor, temperature=temperature, max_new_tokens=max_new_tokens)
     responses: dict[int, str] = {}
     for rows in _batches(samples, batch_size):
         prompts = []
@@ -91,6 +85,19 @@ def _batches(samples: Sequence[Sample], size: int) -> Iterator[list[int]]:
     for has_video in (True, False):
         rows = [row for row, sample in enumerate(samples) if (sample.video is not None) == has_video]
         yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def generation_config(
+    model: "PreTrainedModel", processor: "ProcessorMixin", *, temperature: float, max_new_tokens: int
+) -> GenerationConfig:
+    """How a response is written: greedily at temperature 0, up to what ends it or `max_new_tokens`."""
+    return GenerationConfig(
+        do_sample=temperature > 0,
+        temperature=temperature or None,
+        max_new_tokens=max_new_tokens,
+        pad_token_id=processor.tokenizer.pad_token_id,
+        eos_token_id=end_token_ids(model, processor),
+    )
 
 
 def end_token_ids(model: "PreTrainedModel", processor: "ProcessorMixin") -> list[int]:
@@ -133,32 +140,73 @@ def rollout(
     repeats = [num_generations] * len(prompts) if isinstance(num_generations, int) else num_generations
     if config.do_sample and len(seeds or ()) != sum(repeats):
         raise ValueError(f"{sum(repeats)} completions to sample, {len(seeds or ())} seeds")
-    input_ids = _left_padded([prompt.input_ids for prompt in prompts], config.pad_token_id)
-    attention_mask = _left_padded([torch.ones_like(prompt.input_ids) for prompt in prompts], 0)
+    input_ids = left_padded([prompt.input_ids for prompt in prompts], config.pad_token_id)
+    attention_mask = left_padded([torch.ones_like(prompt.input_ids) for prompt in prompts], 0)
     recorder = _LogProbs(input_ids.shape[1], (config.temperature or 1.0) if config.do_sample else 1.0)
     # In this order: the log-probs are of the model's own distribution, the noise falls on what is left of it.
-    processors = LogitsProcessorList([recorder])
-    if suppress:
-        processors.append(SuppressTokensLogitsProcessor(list(suppress), device=input_ids.device))
-    if config.do_sample:
-        processors.extend([*_warpers(config), _GumbelNoise(seeds or (), input_ids.device)])
+    processors = [recorder, *choosers(config, suppress=suppress, seeds=seeds or (), device=input_ids.device)]
     places = torch.arange(len(prompts)).repeat_interleave(torch.tensor(repeats)).to(input_ids.device)
     with torch.no_grad():
-        cache = _prefill(model, prompts, input_ids, attention_mask, places, room=config.max_new_tokens + 1)
-        output = model.generate(
-            input_ids=input_ids[places],
-            attention_mask=attention_mask[places],
-            past_key_values=cache,
-            generation_config=GenerationConfig.from_dict(config.to_dict() | _GREEDY),
-            logits_processor=processors,
+        cache, deltas = prefill(model, [EncodedPrompt(p.input_ids[:-1], p.video) for p in prompts])
+        output = decode(
+            model,
+            input_ids[places],
+            attention_mask[places],
+            repeat_prefill(cache, places, room=config.max_new_tokens + 1),
+            deltas[places],
+            config=config,
+            processors=processors,
         )
-    completions = output[:, input_ids.shape[1] :]
-    lengths = _lengths(completions, config.eos_token_id)
+    completions = trimmed(output[:, input_ids.shape[1] :], config.eos_token_id)
     log_probs = recorder.of(output)
-    return Rollouts(
-        [row[:length] for row, length in zip(completions, lengths, strict=True)],
-        [row[:length] for row, length in zip(log_probs, lengths, strict=True)],
+    return Rollouts(completions, [row[: len(c)] for row, c in zip(log_probs, completions, strict=True)])
+
+
+def prefill(model: "PreTrainedModel", prompts: Sequence[EncodedPrompt]) -> tuple[DynamicCache, torch.Tensor]:
+    """The cache of B prompts padded on the left, and (B, 1): by how much positions run ahead of the count of tokens.
+
+    The prompts, or beginnings of prompts, end with text; positions behind them go on from those of its last token.
+    """
+    base = without_adapters(model)
+    positions = [prompt_position_ids(base, prompt) for prompt in prompts]
+    cache = DynamicCache(config=base.config)
+    model(
+        input_ids=left_padded([prompt.input_ids for prompt in prompts], 0),
+        attention_mask=left_padded([torch.ones_like(prompt.input_ids) for prompt in prompts], 0),
+        position_ids=torch.stack([left_padded(list(axis), 0) for axis in zip(*positions, strict=True)]),
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+        **join_videos(prompts),
     )
+    return cache, torch.stack([p[0, -1:] + 1 - p.shape[1] for p in positions])
+
+
+def decode(
+    model: "PreTrainedModel",
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor,
+    cache: DynamicCache,
+    deltas: torch.Tensor,
+    *,
+    config: GenerationConfig,
+    processors: Sequence[LogitsProcessor],
+) -> torch.Tensor:
+    """(B, P + C): prompts of which the cache holds all but the last token or tokens, and what is written behind them.
+
+    input_ids, attention_mask: (B, P), padding where the mask is 0, wherever that is. deltas: (B, 1), as `prefill`
+    gives them. processors: they decide the tokens, see `choosers`; the greatest of their scores is written.
+    """
+    # From it and from the mask `generate` takes the positions it goes on with.
+    without_adapters(model).model.rope_deltas = deltas
+    output: torch.Tensor = model.generate(
+        input_ids=input_ids,
+        attention_mask=attention_mask,
+        past_key_values=cache,
+        generation_config=GenerationConfig.from_dict(config.to_dict() | _GREEDY),
+        logits_processor=LogitsProcessorList(processors),
+    )
+    return output
 
 
 _GREEDY = {
@@ -169,45 +217,31 @@ _GREEDY = {
     "min_p": None,
     "suppress_tokens": None,
 }
-"""What `generate` is told: `rollout` adds the noise that makes its greedy choice a draw."""
+"""What `generate` is told: `choosers` add the noise that makes its greedy choice a draw."""
 
 
-def _prefill(
-    model: "PreTrainedModel",
-    prompts: Sequence[EncodedPrompt],
-    input_ids: torch.Tensor,
-    attention_mask: torch.Tensor,
-    places: torch.Tensor,
-    room: int,
-) -> DynamicCache:
-    """The cache of all but the prompts' last tokens, P - 1, with a row for each of the prompts at `places` (B,)."""
-    base = without_adapters(model)
-    positions = [prompt_position_ids(base, prompt) for prompt in prompts]
-    cache = DynamicCache(config=base.config)
-    model(
-        input_ids=input_ids[:, :-1],
-        attention_mask=attention_mask[:, :-1],
-        position_ids=torch.stack([_left_padded(list(axis), 0) for axis in zip(*positions, strict=True)])[..., :-1],
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-        **join_videos(prompts),
-    )
-    # By how much positions run ahead of the count of tokens; `generate` goes on from here.
-    deltas = torch.stack([p[0, -1:] + 1 - p.shape[1] for p in positions])
-    base.model.rope_deltas = deltas[places]
-    return repeat_prefill(cache, places, room=room)
+def choosers(
+    config: GenerationConfig, *, suppress: Sequence[int], seeds: Sequence[int], device: torch.device
+) -> list[LogitsProcessor]:
+    """What makes of the model's logits scores of which the greatest is to be written; none of `suppress` ever is."""
+    processors: list[LogitsProcessor] = []
+    if suppress:
+        processors.append(SuppressTokensLogitsProcessor(list(suppress), device=device))
+    if config.do_sample:
+        processors += [*_warpers(config), _GumbelNoise(seeds, device)]
+    return processors
 
 
-def _left_padded(rows: Sequence[torch.Tensor], value: int) -> torch.Tensor:
+def left_padded(rows: Sequence[torch.Tensor], value: int) -> torch.Tensor:
+    """Rows of different lengths as one tensor, `value` before the shorter ones."""
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value, padding_side="left")
 
 
-def _lengths(completions: torch.Tensor, eos: int | Sequence[int]) -> list[int]:
-    """Tokens up to and including the first end of sequence."""
+def trimmed(completions: torch.Tensor, eos: int | Sequence[int]) -> list[torch.Tensor]:
+    """(B, C) tokens as B rows, each up to and including its first end of sequence."""
     ends = torch.isin(completions, torch.as_tensor(eos, device=completions.device))
-    width = completions.shape[1]
-    return torch.where(ends.any(1), ends.int().argmax(1) + 1, width).tolist()
+    lengths = torch.where(ends.any(1), ends.int().argmax(1) + 1, completions.shape[1])
+    return [row[:length] for row, length in zip(completions, lengths.tolist(), strict=True)]
 
 
 def _warpers(config: GenerationConfig) -> list[LogitsProcessor]:

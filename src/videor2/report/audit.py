@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from videor2.benchmarks.paper import published_beside
 from videor2.report import charts
 from videor2.report.about import circumstances, described, heading, names
 from videor2.report.heatmap import heat_maps
@@ -106,10 +107,12 @@ def read_audits(folders: Sequence[Path]) -> list[Audit]:
     return audits
 
 
-def audit_context(audits: Sequence[Audit]) -> dict[str, Any]:
-    """What the template shows above and below the samples."""
+def audit_context(audits: Sequence[Audit], *, compare_paper: bool = False) -> dict[str, Any]:
+    """What the template shows above and below the samples; with `compare_paper`, published rows beside ours."""
     runs = {name: run for audit in audits for name, run in audit.runs.items()}
-    paper = {model: part for audit in audits for model, part in _part(audit.summary, "paper").items()}
+    paper: dict[str, Any] = {model: part for audit in audits for model, part in _part(audit.summary, "paper").items()}
+    if compare_paper:
+        paper = published_beside({name for run in runs.values() for name in _part(run, "by_benchmark")})
     called = names([audit.folder for audit in audits])
     return {
         "heading": f"{len(audits)} audits side by side"

@@ -12,7 +12,10 @@ from videor2.report.tables import NAMES, interval, percent
 STEPS: Final = 9
 """Shades of the scale."""
 
-METRICS: Final = ("tac", "vas", "accuracy")
+METRICS: Final = ("tac", "vas", "accuracy", "official")
+"""Where a benchmark's authors average otherwise than over rows, `official` stands beside `accuracy`."""
+PUBLISHED: Final = {"official": "accuracy"}
+"""The published figure that a metric is to be compared with, where it goes by another name."""
 AVERAGES: Final = (("generic", "Generic"), ("reasoning", "Reasoning"), ("overall", "Overall"))
 GROUPS: Final = (("Generic", GENERIC), ("Reasoning", REASONING))
 
@@ -66,7 +69,8 @@ def heat_maps(runs: Mapping[str, Mapping[str, Any]], paper: Mapping[str, Any]) -
     for metric in METRICS:
         measured = {name: _measured(run, metric) for name, run in runs.items()}
         if any(cells for cells, _ in measured.values()):
-            told = {model: _published(part, metric, benchmarks) for model, part in paper.items()}
+            known = PUBLISHED.get(metric, metric)
+            told = {model: _published(part, known, benchmarks) for model, part in paper.items()}
             maps.append(_heat_map(metric, [g for g in groups if g[1]], benchmarks, measured, told))
     return maps
 
@@ -106,9 +110,18 @@ def _heat_map(
             for b in benchmarks
         ]
         if any(published):
-            rows.append(Row(model, True, published, [None] * len(averages)))
+            rows.append(Row(model, True, published, [_average(model, key, values, low, high) for key, _ in averages]))
     shown = [title for _, title in averages]
     return HeatMap(metric, NAMES[metric], groups, benchmarks, shown, rows, round(100 * low), round(100 * high))
+
+
+def _average(model: str, group: str, values: Mapping[str, float], low: float, high: float) -> Shade | None:
+    """A published model's average over a group, where all of its benchmarks are there."""
+    members = {"generic": GENERIC, "reasoning": REASONING}.get(group, (*GENERIC, *REASONING))
+    if not all(name in values for name in members):
+        return None
+    mean = sum(values[name] for name in members) / len(members)
+    return Shade(percent(mean), step(mean, low, high), f"{model}, {group}: mean of the published figures")
 
 
 def scale(values: Iterable[float]) -> tuple[float, float]:

@@ -90,10 +90,18 @@ def write_report(run_dir: Path, out: Path | None = None, *, samples: int = 12, v
     return write_reports([run_dir], out or run_dir / "report.html", samples=samples, videos=videos)
 
 
-def write_reports(run_dirs: Sequence[Path], out: Path, *, samples: int = 12, videos: Path | None = None) -> Path:
+def write_reports(
+    run_dirs: Sequence[Path],
+    out: Path,
+    *,
+    samples: int = 12,
+    videos: Path | None = None,
+    compare_paper: bool = False,
+) -> Path:
     """Write a report that compares runs; gives `out`.
 
-    Audits and evaluations stand side by side, with all their samples. Where a training run is among them there is a
+    Audits and evaluations stand side by side, with all their samples and, with `compare_paper`, the published
+    figures. Where a training run is among them there is a
     table with a column for each run (two for one that measured before and after training), and the samples of the
     last. Raises `ReportError` as `write_report`.
     """
@@ -102,7 +110,9 @@ def write_reports(run_dirs: Sequence[Path], out: Path, *, samples: int = 12, vid
     if all(holds_runs(folder) for folder in run_dirs):
         audits = read_audits(run_dirs)
         records = [Source(a.folder, a.labels, Library(a.folder, videos)) for a in audits]
-        context = audit_context(audits) | {"chunks": chunks(records, out)} | _assets("audit")
+        context = (
+            audit_context(audits, compare_paper=compare_paper) | {"chunks": chunks(records, out)} | _assets("audit")
+        )
         return _write("audit.html.j2", context, out)
     runs = [read_run(folder) for folder in run_dirs]
     if len(runs) == 1:

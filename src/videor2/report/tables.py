@@ -17,6 +17,7 @@ NAMES: Final = {
     "tac_strict": "TAC, strict",
     "tac_paper": "TAC as published",
     "vas": "VAS",
+    "official": "Accuracy, official",
 }
 """Metrics in the order of the tables; others follow under the names that the summary gives them."""
 

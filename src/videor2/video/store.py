@@ -72,6 +72,21 @@ class ClipStore:
                     self._pending[source] = reading
                     reading.add_done_callback(partial(self._settle, source))
 
+    def room(self) -> int:
+        """How many clips of the greatest size fit in memory, one at least."""
+        return max(self._limit // (self.config.max_frames * self.config.max_pixels * 3), 1)
+
+    def discard(self, video: str, subtitles: str | None = None) -> None:
+        """Forget a clip that will not be asked for again, so that it takes no room from those to come."""
+        with self._lock:
+            if clip := self._clips.pop((video, subtitles), None):
+                self._size -= clip.frames.nbytes
+
+    def close(self) -> None:
+        """Start no more readings ahead of need; one that runs comes to its end."""
+        if self._workers is not None:
+            self._workers.shutdown(wait=False, cancel_futures=True)
+
     def _settle(self, source: Source, reading: "Future[Clip]") -> None:
         """A clip that was read is kept by the cache alone; an error waits for who asks."""
         if not reading.cancelled() and reading.exception() is None:
