@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.judge_server import Body, JudgeServer, Reply, claims, compares, rates, says
 
+from judge_server import Body, JudgeServer, Reply, claims, compares, rates, says
 from videor2.audit import AuditSettings, audit
 from videor2.errors import InputError
 from videor2.records import read_records

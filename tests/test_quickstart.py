@@ -32,7 +32,7 @@ def test_a_record_holds_the_response_its_scores_and_a_clip_that_is_there(run: Pa
     for record in records:
         assert {"id", "benchmark", "task", "question", "options", "answer", "kind", "response", "model"} <= set(record)
         assert (run / record["video"]).is_file()
-        assert set(record["scores"]) == {"accuracy", "format", "consistency", "alignment_f1"}
+        assert set(record["scores"]) >= {"accuracy", "format", "consistency", "alignment_f1"}
         for score in record["scores"].values():
             assert (score["value"] is None) == (score["status"] != "ok")
 

@@ -1,4 +1,7 @@
-"""Our own `records.jsonl`: a sample's fields, the response, and the scores of an earlier run, which are not read."""
+"""Our own `records.jsonl`: a sample's fields, the response, and the scores of an earlier run, which are not read.
+
+What was measured before and after training, or decoded in two ways, are runs of their own.
+"""
 
 from pathlib import Path
 
@@ -27,7 +30,8 @@ def _read(record: Record, row: int, source: Source) -> list[Logged]:
     except ValidationError as error:
         first = error.errors()[0]
         raise BadRow(f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}") from None
-    return [Logged(sample, response, str(record.get("model") or source.run), row)]
+    told = [str(record[name]) for name in ("phase", "decoding") if record.get(name)]
+    return [Logged(sample, response, ", ".join(told) or str(record.get("model") or source.run), row)]
 
 
 SCHEMA = Schema("videor2", "`id`, `question`, `response` and `scores`", _fits, _read, _source)
