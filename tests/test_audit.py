@@ -299,6 +299,12 @@ def test_an_audit_that_was_killed_repeats_no_request(tmp_path: Path, server: Jud
     )
 
 
+def test_of_a_run_directory_only_its_records_are_read(log: Path, tmp_path: Path) -> None:
+    audit([log], tmp_path / "out")
+    (tmp_path / "out" / "before.jsonl").write_bytes((tmp_path / "out" / "records.jsonl").read_bytes())
+    assert audit([tmp_path / "out"], tmp_path / "again")["n"] == 4
+
+
 def test_no_torch_for_an_audit_by_rules(log: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom videor2.audit import audit\n"

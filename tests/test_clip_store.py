@@ -70,3 +70,12 @@ def test_many_threads_may_ask_at_once(videos: list[str]) -> None:
         thread.join(timeout=30)
     assert len(set(found)) == 1
     assert len(found) == 4
+
+
+def test_a_part_of_a_video_is_read_by_its_name(world: Path) -> None:
+    video = str(next(world.parent.rglob("*.mp4")))
+    store = ClipStore(VideoConfig(fps=2.0, max_frames=32, max_pixels=32 * 32, timestamps=False))
+    whole, part = store.get(video), store.get(f"{video}#t=2,5")
+    assert part.timestamps_s[0] >= 2.0 - 1e-6
+    assert part.timestamps_s[-1] <= 5.0
+    assert len(part) < len(whole)

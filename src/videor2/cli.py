@@ -31,7 +31,7 @@ app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
 
 Style = Literal["think", "direct"]
-Media = Literal["frames", "video"]
+Media = Literal["frames", "video", "file"]
 Engine = Literal["local", "ray"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 ComparePaper = Annotated[bool, typer.Option("--compare-paper", help="Put the published figures beside.")]
@@ -298,6 +298,28 @@ def synth(
     config = SynthConfig(split, clips, seed, questions, mix, families(family), words)
     path = build(config, out, name=name)
     print(json.dumps({"path": str(path)}) if as_json else path)
+
+
+@data_app.command()
+def validate(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Benchmarks, `all`, or training files; what lies in the root if absent.", metavar="NAME..."
+        ),
+    ] = None,
+    data_root: Annotated[Path, typer.Option(help="The folder that holds the benchmarks.")] = Path("data"),
+    videos: Annotated[bool, typer.Option(help="Look at the videos, too.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Check benchmarks and training files: every row reads, every reference scores 1, every video is there."""
+    from videor2.commands.validate import run
+    from videor2.report.validation import validated
+
+    reports, ok = run(names or (), data_root, videos=videos)
+    print(json.dumps([report.row() for report in reports]) if as_json else validated(reports))
+    if not ok:
+        sys.exit(2)
 
 
 @app.command()

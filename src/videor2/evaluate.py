@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from videor2.benchmarks import Benchmark, benchmarks, find
+from videor2.benchmarks.hub import download
 from videor2.benchmarks.prompts import Style
+from videor2.data.export import find_export
 from videor2.errors import InputError
 from videor2.models.backend import Answered, Backend, Decoding, Question
 from videor2.models.sharding import process_rank, shard
@@ -24,6 +26,7 @@ from videor2.report import write_report
 from videor2.rundir import about, now, read_about, write_json
 from videor2.sample import Sample
 from videor2.scores.score import Score
+from videor2.span import split_span, with_span
 from videor2.summary import add_official, summarise_runs
 from videor2.video.store import VideoConfig
 
@@ -46,7 +49,8 @@ class EvalSettings:
 
     model: `tiny`, a folder, a hub id, or `openai:URL#NAME`. benchmarks: names, or `all` for the paper's eleven. style:
     ask for reasoning, or for the answer at once. prompt_file: a text in the place of our instruction. limit: so many
-    questions of each benchmark, spread evenly. media: what a server is sent.
+    questions of each benchmark, spread evenly. media: what a server is sent. download: fetch what the data root lacks.
+    export: a format of `data.export` to write the answers in, too.
     """
 
     model: str = "tiny"
@@ -61,7 +65,7 @@ class EvalSettings:
     batch_size: int = 8
     workers: int = 1
     concurrency: int = 8
-    media: Literal["frames", "video"] = "frames"
+    media: Literal["frames", "video", "file"] = "frames"
     engine: Literal["local", "ray"] = "local"
     download: bool = False
     export: str | None = None
@@ -92,6 +96,8 @@ def evaluate(settings: EvalSettings, out: Path) -> dict[str, Any] | None:
     None in all processes but the first. Raises `InputError` for data that is not there, a run directory that was made
     with other settings, and a model that cannot be asked.
     """
+    if settings.export:
+        find_export(settings.export)  # a wrong name is told before hours of work
     rank, world = process_rank()
     video = settings.video or default_video(settings.model)
     instruction = _instruction(settings)
@@ -127,10 +133,12 @@ def read_questions(settings: EvalSettings, out: Path, instruction: str | None) -
         root = settings.data_root
         if benchmark.slug == "synth" and not _holds_synth(root):
             root = _write_synth(out)
+        elif settings.download:
+            download(benchmark, root)
         samples = list(benchmark.read(root, subtitles=settings.subtitles and benchmark.has_subtitles))
         for sample in spread(samples, settings.limit):
             text = benchmark.prompt(sample, settings.style, instruction=instruction)
-            asked.append(Asked(benchmark, Question(sample, text)))
+            asked.append(Asked(benchmark, Question(_cut(sample), text)))
     repeated = [key for key, count in _counts(one.key for one in asked).items() if count > 1]
     if repeated:
         raise InputError(f"{len(repeated)} questions have the same benchmark, task and id, the first: {repeated[0]}")
@@ -260,6 +268,9 @@ def _finish(
     write_json(out / "summary.json", summary)
     write_json(out / "run.json", facts | {"finished": now()})
     write_report(out)
+    if settings.export:
+        for path in find_export(settings.export)(out, None):
+            log.info("exported: %s", path)
     return summary
 
 
@@ -321,10 +332,18 @@ def _instruction(settings: EvalSettings) -> str | None:
     return "" if settings.model == "tiny" else None
 
 
+def _cut(sample: Sample) -> Sample:
+    """The sample with the part of its video that it is about, where the benchmark says from where to where."""
+    start_s, end_s = sample.meta.get("clip_s") or (None, None)
+    if sample.video is None or (start_s is None and end_s is None):
+        return sample
+    return sample.model_copy(update={"video": with_span(sample.video, start_s, end_s)})
+
+
 def _tell_missing(asked: Sequence[Asked]) -> None:
     """Count the videos that are not there, before a model is loaded."""
-    videos = {one.question.sample.video for one in asked if one.question.sample.video}
-    missing = sorted(video for video in videos if not Path(video).exists())
+    videos = {split_span(one.question.sample.video)[0] for one in asked if one.question.sample.video}
+    missing = sorted(str(video) for video in videos if not video.exists())
     if missing and len(missing) == len(videos):
         raise InputError(f"none of {len(videos)} videos is there, the first: {missing[0]}; check --data-root")
     if missing:

@@ -34,7 +34,7 @@ def read_examples(path: Path | str) -> list[Example]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; write one with `videor2 data synth`") from None
-    examples = [_example(path, row, line) for row, line in enumerate(lines, start=1) if line.strip()]
+    examples = [parse_example(path, row, line) for row, line in enumerate(lines, start=1) if line.strip()]
     if not examples:
         raise DataError(f"{path}: the file has no rows")
     return examples
@@ -58,7 +58,8 @@ def write_examples(path: Path | str, examples: Iterable[Example]) -> int:
     return count
 
 
-def _example(path: Path, row: int, line: str) -> Example:
+def parse_example(path: Path, row: int, line: str) -> Example:
+    """One row of a file, with paths made absolute; raises DataError."""
     try:
         fields: Any = json.loads(line)
     except json.JSONDecodeError as error:

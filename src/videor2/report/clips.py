@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from videor2.span import split_span
+
 MAX_CLIP_BYTES: Final = 12 * 2**20
 MAX_PAGE_BYTES: Final = 64 * 2**20
 """What is larger is linked to, not embedded: a browser chokes on a page of a gigabyte."""
@@ -51,7 +53,8 @@ class Library:
     videos: Path | None = None
 
     def find(self, name: str) -> tuple[Path | None, str]:
-        """The clip's file; or None and what to tell the reader."""
+        """The clip's file, of a part of a video the whole; or None and what to tell the reader."""
+        name = str(split_span(name)[0])
         if self.videos is not None:
             return self._in_videos(name, self.videos)
         path = self.folder / name

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
+from videor2.span import split_span
 from videor2.video.clip import Clip
 from videor2.video.read import read
 
 Source = tuple[str, str | None]
-"""A video file and its subtitle file, if any."""
+"""A video file, or a part of one as `span` names it, and its subtitle file, if any."""
 
 
 class VideoConfig(BaseModel):
@@ -98,7 +99,15 @@ class ClipStore:
         config = self.config
         with self._lock:
             self.reads += 1
-        clip = read(Path(video), fps=config.fps, max_frames=config.max_frames, max_pixels=config.max_pixels)
+        path, start_s, end_s = split_span(video)
+        clip = read(
+            path,
+            fps=config.fps,
+            max_frames=config.max_frames,
+            max_pixels=config.max_pixels,
+            start_s=start_s,
+            end_s=end_s,
+        )
         if config.timestamps or subtitles:
             from videor2.video.overlay import burn
             from videor2.video.subtitles import load

@@ -100,6 +100,10 @@ def find_logs(paths: Sequence[Path | str]) -> list[Path]:
 
 def _files(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
+        if {"records.jsonl", "run.json"} <= set(names):  # a run of ours, whose other files say the same again
+            folders[:] = []
+            yield Path(parent, "records.jsonl")
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if name.lower().endswith(SUFFIXES) and not name.lower().endswith(_COPIES) and not name.startswith("."):
