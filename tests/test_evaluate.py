@@ -5,19 +5,22 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
+import httpx
 import pytest
 
 from videor2.audit import audit
 from videor2.benchmarks import benchmarks, find
 from videor2.errors import InputError
-from videor2.evaluate import EvalSettings, evaluate, spread
+from videor2.evaluate import TINY_VIDEO, EvalSettings, evaluate, spread
 from videor2.models.backend import Decoding
 from videor2.records import read_records
 from videor2.sample import Sample
@@ -150,6 +153,35 @@ def test_two_processes_share_the_questions(data: Path, done: tuple[Path, dict], 
     shares = [len(lines(out / name)) for name in ("answers.jsonl", "answers.1.jsonl")]
     assert sum(shares) == 10
     assert min(shares) >= 4
+
+
+def test_a_served_model_answers_token_for_token(data: Path, done: tuple[Path, dict], tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen([sys.executable, "-m", "videor2", "serve", "--model", "tiny", "--port", str(port)])
+    try:
+        while True:
+            with suppress(httpx.HTTPError):
+                httpx.get(f"http://127.0.0.1:{port}/health").raise_for_status()
+                break
+            assert server.poll() is None
+            time.sleep(0.2)
+        (tmp_path / "prompt.txt").write_text("", encoding="utf-8")  # the tiny model was trained without instruction
+        settings = EvalSettings(
+            model=f"openai:http://127.0.0.1:{port}#tiny",
+            data_root=data,
+            prompt_file=tmp_path / "prompt.txt",
+            video=TINY_VIDEO,
+            decoding=Decoding(max_new_tokens=128),
+            media="video",
+        )
+        evaluate(settings, tmp_path / "out")
+    finally:
+        server.terminate()
+        server.wait()
+    ours = {record["id"]: record["response"] for record in read_records(done[0] / "records.jsonl")}
+    assert {record["id"]: record["response"] for record in read_records(tmp_path / "out" / "records.jsonl")} == ours
 
 
 def test_a_clip_that_cannot_be_read_costs_its_own_questions(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from judge_server import JudgeServer, Reply, judge_of, rates
-from videor2.judges import Request, chat
+from videor2 import retries
+from videor2.judges import Request
 from videor2.judges.budget import Budget
 from videor2.judges.cache import ReplyCache
 from videor2.judges.llm import parse_judge
@@ -24,7 +25,7 @@ def server() -> Iterator[JudgeServer]:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
 
 
 def requests(n: int) -> list[Request]:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from judge_server import JudgeServer, Reply, judge_of, rates, says
+from videor2 import retries
 from videor2.errors import InputError
-from videor2.judges import Request, chat
+from videor2.judges import Request
 from videor2.judges.budget import Budget
 from videor2.judges.cache import Completion, ReplyCache, request_key
 from videor2.judges.llm import LLMJudge, parse_judge
@@ -39,7 +40,7 @@ def cache(tmp_path: Path) -> Iterator[ReplyCache]:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
 
 
 def rate(judge: LLMJudge, request: Request = REQUEST) -> Rating:

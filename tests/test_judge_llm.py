@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge_server import Body, JudgeServer, Reply, judge_of, says
+from videor2 import retries
 from videor2.answers import Value
 from videor2.errors import InputError
 from videor2.judges import Conclusion, How, chat, conclude
@@ -40,7 +41,7 @@ def server() -> Iterator[JudgeServer]:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
@@ -318,14 +319,21 @@ def test_a_server_that_wants_to_be_left_alone_for_long_is_an_error(server: Judge
 
 def test_retry_after_may_be_a_date() -> None:
     soon = datetime.now(UTC) + timedelta(seconds=30)
-    assert chat._retry_after_s(format_datetime(soon, usegmt=True)) == pytest.approx(30, abs=3)
-    assert chat._retry_after_s("Mon, 01 Jan 2001 00:00:00 GMT") == 0
-    assert [chat._retry_after_s(h) for h in ("2", "0.5", "soon", "inf", "-1", None)] == [2, 0.5, None, None, None, None]
+    assert retries.retry_after_s(format_datetime(soon, usegmt=True)) == pytest.approx(30, abs=3)
+    assert retries.retry_after_s("Mon, 01 Jan 2001 00:00:00 GMT") == 0
+    assert [retries.retry_after_s(h) for h in ("2", "0.5", "soon", "inf", "-1", None)] == [
+        2,
+        0.5,
+        None,
+        None,
+        None,
+        None,
+    ]
 
 
 def test_waits_grow_and_differ() -> None:
     model = chat.ChatModel("http://localhost", "m")
-    waits = [[model._backoff_s(tries) for _ in range(20)] for tries in (1, 2, 3)]
+    waits = [[retries.backoff_s(tries, model._jitter) for _ in range(20)] for tries in (1, 2, 3)]
     assert all(len(set(w)) == 20 for w in waits)
     assert max(waits[0]) <= min(waits[1]) * 1.01
     assert max(waits[1]) <= min(waits[2]) * 1.01

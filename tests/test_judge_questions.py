@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge_server import Body, JudgeServer, Reply, claims, compares, judge_of, rates, says
+from videor2 import retries
 from videor2.answers import Value
-from videor2.judges import Conclusion, Request, chat
+from videor2.judges import Conclusion, Request
 from videor2.judges.fence import CONTROL, RULE, fenced, inert, marker, without_answers
 from videor2.judges.llm import Cascade, parse_judge
 from videor2.judges.prompts import CLAIMS, COMPARISON, CONCLUSION, PROMPT_VERSIONS, RATING
@@ -68,7 +69,7 @@ def server() -> Iterator[JudgeServer]:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 

@@ -11,31 +11,23 @@ import json
 import logging
 import os
 import random
-import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
-from videor2.errors import InputError
 from videor2.judges.budget import Budget
 from videor2.judges.cache import Completion, ReplyCache, request_key
 from videor2.judges.loops import PerLoop
+from videor2.retries import LONGEST_WAIT_S, TransientError, backoff_s, openai_base, retry_after_s
 
 logger = logging.getLogger(__name__)
 
 Message = Mapping[str, str]
 
-FIRST_WAIT_S = 0.5
-LONGEST_WAIT_S = 60.0
-"""A server that asks to be left alone for longer will not answer in time for anyone."""
 SHOWN = 200
 """Characters of a server's error that are passed on."""
 _TOO_MANY, _REFUSED = 429, (400, 422)
-_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 class ChatError(RuntimeError):
@@ -48,14 +40,6 @@ class BudgetSpentError(ChatError):
 
 class _RefusedError(ChatError):
     """The server does not accept the request as it is."""
-
-
-class _TransientError(Exception):
-    """It may work the next time, `after_s` from now if the server said so."""
-
-    def __init__(self, reason: str, after_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.after_s = after_s
 
 
 class ChatModel:
@@ -82,7 +66,7 @@ class ChatModel:
         cache: ReplyCache | None = None,
         budget: Budget | None = None,
     ) -> None:
-        self.url = _base(url)
+        self.url = openai_base(url)
         self.model = model
         self.budget = budget or Budget()
         self._cache = cache
@@ -138,18 +122,14 @@ class ChatModel:
                 raise BudgetSpentError(f"not asked: the budget of {self.budget.max_requests} requests is spent")
             try:
                 return await self._once(payload)
-            except _TransientError as e:
+            except TransientError as e:
                 tries += 1
                 if tries > self.retries:
                     raise ChatError(f"{e} (asked {tries} times)") from e
-                wait_s = self._backoff_s(tries) if e.after_s is None else e.after_s
+                wait_s = backoff_s(tries, self._jitter) if e.after_s is None else e.after_s
                 if wait_s > LONGEST_WAIT_S:
                     raise ChatError(f"{e}: the server asks to wait for {wait_s:.0f} s") from e
             await asyncio.sleep(wait_s)
-
-    def _backoff_s(self, tries: int) -> float:
-        """Twice as long each time, and never the same for all that failed together."""
-        return FIRST_WAIT_S * 2.0 ** (tries - 1) * self._jitter.uniform(0.5, 1.0)
 
     async def _once(self, payload: Mapping[str, Any]) -> Completion:
         client = await anext(self._clients.get())
@@ -157,14 +137,14 @@ class ChatModel:
             async with asyncio.timeout(self.timeout_s):
                 response = await client.post(f"{self.url}/chat/completions", json=payload)
         except TimeoutError as e:
-            raise _TransientError(f"no reply within {self.timeout_s:g} s") from e
+            raise TransientError(f"no reply within {self.timeout_s:g} s") from e
         except httpx.RequestError as e:
-            raise _TransientError(f"{type(e).__name__}: {e}" if str(e) else type(e).__name__) from e
+            raise TransientError(f"{type(e).__name__}: {e}" if str(e) else type(e).__name__) from e
         if response.is_success:
             return _completion(response.content)
         reason = self._reason(response)
         if response.status_code == _TOO_MANY or response.is_server_error:
-            raise _TransientError(reason, _retry_after_s(response.headers.get("retry-after")))
+            raise TransientError(reason, retry_after_s(response.headers.get("retry-after")))
         raise (_RefusedError if response.status_code in _REFUSED else ChatError)(reason)
 
     def _reason(self, response: httpx.Response) -> str:
@@ -189,39 +169,12 @@ async def _open_client(key: str) -> AsyncGenerator[httpx.AsyncClient, None]:
         await client.aclose()
 
 
-def _base(url: str) -> str:
-    try:
-        parts = urlsplit(url.strip())
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InputError(f"{url!r} is no URL of a server: write it as http://localhost:8000/v1")
-    if "@" in parts.netloc:
-        raise InputError(f"the URL of {parts.hostname} has a password in it: set OPENAI_API_KEY instead")
-    path = parts.path.rstrip("/").removesuffix("/chat/completions")
-    return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
-
-
 def _completion(body: bytes) -> Completion:
     try:
         choice = json.loads(body)["choices"][0]
         text, cut = choice["message"].get("content") or "", choice.get("finish_reason") == "length"
     except (ValueError, LookupError, TypeError, AttributeError) as e:
-        raise _TransientError(f"the reply is no chat completion: {body[:SHOWN]!r}") from e
+        raise TransientError(f"the reply is no chat completion: {body[:SHOWN]!r}") from e
     if not isinstance(text, str):
         raise ChatError(f"the completion is no text but {type(text).__name__}")
     return Completion(text.encode("utf-8", "replace").decode(), cut)  # half an emoji is no UTF-8
-
-
-def _retry_after_s(header: str | None) -> float | None:
-    """Seconds from a Retry-After header, which holds seconds or a date; None where it holds neither."""
-    if header is None:
-        return None
-    if _SECONDS.fullmatch(header.strip()):
-        return float(header)
-    try:
-        until = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

@@ -17,11 +17,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from itertools import chain
 from typing import Any, Final, Literal, get_args
-from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -30,6 +27,7 @@ from videor2.errors import InputError
 from videor2.models.backend import Answered, Decoding, Question
 from videor2.models.chat_parts import file_base64, image_parts, mp4_base64, pictures, thinned, video_part
 from videor2.models.sharding import grouped
+from videor2.retries import LONGEST_WAIT_S, TransientError, backoff_s, openai_base, retry_after_s
 from videor2.sample import Sample
 from videor2.span import split_span
 from videor2.video.clip import Clip
@@ -44,15 +42,12 @@ the file itself, sampled by the server, or an MP4 of the clip where subtitles or
 
 Json = dict[str, Any]
 
-FIRST_WAIT_S: Final = 0.5
-LONGEST_WAIT_S: Final = 60.0
 SHOWN: Final = 300
 """Characters of a server's error that are passed on."""
 CHECK_TIMEOUT_S: Final = 20.0
 _TOO_LARGE: Final = re.compile(
     r"at most|maximum|exceed|too (?:many|long|large|big)|larger than|longer than|context|\blimit", re.IGNORECASE
 )
-_SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 class _FailedError(Exception):
@@ -61,14 +56,6 @@ class _FailedError(Exception):
 
 class _TooLargeError(_FailedError):
     """The server takes no prompt of this size."""
-
-
-class _TransientError(Exception):
-    """It may work the next time, `after_s` from now if the server said so."""
-
-    def __init__(self, reason: str, after_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.after_s = after_s
 
 
 class RemoteBackend:
@@ -99,7 +86,7 @@ class RemoteBackend:
             raise InputError(f"media: one of {', '.join(get_args(Media))}, not {media}")
         if concurrency < 1 or workers < 1:
             raise InputError(f"concurrency and workers: at least 1, not {concurrency} and {workers}")
-        self.url = _base(url)
+        self.url = openai_base(url)
         self.name = name
         self.video = video
         self.decoding = decoding
@@ -193,11 +180,11 @@ class RemoteBackend:
         while True:
             try:
                 return await self._once(client, payload)
-            except _TransientError as e:
+            except TransientError as e:
                 tries += 1
                 if tries > self.retries:
                     raise _FailedError(f"{e} (asked {tries} times)") from e
-                wait_s = FIRST_WAIT_S * 2.0 ** (tries - 1) * self._jitter.uniform(0.5, 1.0)
+                wait_s = backoff_s(tries, self._jitter)
                 wait_s = wait_s if e.after_s is None else e.after_s
                 if wait_s > LONGEST_WAIT_S:
                     raise _FailedError(f"{e}: the server asks to wait for {wait_s:.0f} s") from e
@@ -209,9 +196,9 @@ class RemoteBackend:
             async with asyncio.timeout(self.timeout_s):
                 response = await client.post(f"{self.url}/chat/completions", content=payload, headers=headers)
         except TimeoutError as e:
-            raise _TransientError(f"no reply within {self.timeout_s:g} s") from e
+            raise TransientError(f"no reply within {self.timeout_s:g} s") from e
         except httpx.RequestError as e:
-            raise _TransientError(f"{type(e).__name__}: {e}" if str(e) else type(e).__name__) from e
+            raise TransientError(f"{type(e).__name__}: {e}" if str(e) else type(e).__name__) from e
         if response.is_success:
             try:
                 reply = response.json()
@@ -219,10 +206,10 @@ class RemoteBackend:
                     return dict(reply)
             except (ValueError, LookupError, TypeError):
                 pass
-            raise _TransientError(f"the reply is no chat completion: {response.text[:SHOWN]!r}")
+            raise TransientError(f"the reply is no chat completion: {response.text[:SHOWN]!r}")
         reason = self._reason(response)
         if response.status_code == 429 or response.is_server_error:
-            raise _TransientError(reason, _retry_after_s(response.headers.get("retry-after")))
+            raise TransientError(reason, retry_after_s(response.headers.get("retry-after")))
         if response.status_code == 413 or (response.status_code in (400, 422) and _TOO_LARGE.search(response.text)):
             raise _TooLargeError(reason)
         raise _FailedError(reason)
@@ -400,30 +387,3 @@ def _again(note: str, most: int) -> str:
 def _source(question: Question) -> Source | None:
     sample = question.sample
     return None if sample.video is None else (sample.video, sample.subtitles)
-
-
-def _base(url: str) -> str:
-    try:
-        parts = urlsplit(url.strip())
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InputError(f"{url!r} is no URL of a server: write it as http://localhost:8000/v1")
-    if "@" in parts.netloc:
-        raise InputError(f"the URL of {parts.hostname} has a password in it: set OPENAI_API_KEY instead")
-    path = parts.path.rstrip("/").removesuffix("/chat/completions")
-    return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
-
-
-def _retry_after_s(header: str | None) -> float | None:
-    """Seconds from a Retry-After header, which holds seconds or a date; None where it holds neither."""
-    if header is None:
-        return None
-    if _SECONDS.fullmatch(header.strip()):
-        return float(header)
-    try:
-        until = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
