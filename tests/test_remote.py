@@ -25,9 +25,9 @@ from videor2.models.backend import Answered, Decoding, Question
 from videor2.models.chat_parts import thinned
 from videor2.models.generate import generate
 from videor2.models.load import load_model
-from videor2.models.local import draw_seed
 from videor2.models.prompt import question_text
-from videor2.models.remote import Media, RemoteBackend, question_seed
+from videor2.models.remote import Media, RemoteBackend
+from videor2.models.seeds import question_seed
 from videor2.sample import Sample
 from videor2.video.store import ClipStore, VideoConfig
 
@@ -310,10 +310,9 @@ def test_reasoning_that_a_server_gives_apart_is_put_back(
     assert "put back" in answered.note
 
 
-def test_a_draw_depends_on_the_seed_and_the_question_as_for_a_local_model() -> None:
+def test_a_draw_depends_on_the_seed_and_the_question_alone() -> None:
     samples = [Sample(id=i, question="?", benchmark=b) for i in ("1", "2") for b in ("x", "y")]
     seeds = [question_seed(s, sample) for s in (0, 1) for sample in samples]
-    assert seeds == [draw_seed(s, sample) for s in (0, 1) for sample in samples]
     assert len(set(seeds)) == 8
 
 
@@ -362,7 +361,7 @@ def served() -> Iterator[str]:
             found = next(filter(None, (re.search(r"http://\S+/v1", line) for line in process.stderr)))
             yield found[0]
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=120) == 0  # a loaded machine takes long to unload torch
         finally:
             process.kill()
 

@@ -5,8 +5,9 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel
 
 from families import EOS, FAMILIES, IMAGE, VIDEO, VISION_END, VISION_START, VOCABULARY, prompt, tiny, words
-from videor2.models.generate import completion_seed, rollout
+from videor2.models.generate import rollout
 from videor2.models.prompt import EncodedPrompt
+from videor2.models.seeds import completion_seed
 from videor2.models.shared_prefix import Group, pack, share_prefixes
 
 

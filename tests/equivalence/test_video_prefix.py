@@ -19,9 +19,10 @@ from transformers import (
 
 from families import EOS, FAMILIES, VIDEO, prompt, tiny, words
 from videor2.data import read_examples
-from videor2.models.generate import completion_seed, rollout
+from videor2.models.generate import rollout
 from videor2.models.load import load_model
 from videor2.models.prompt import EncodedPrompt, encode, encode_prompt, messages, turn
+from videor2.models.seeds import completion_seed
 from videor2.models.shared_prefix import prompt_position_ids
 from videor2.models.tiny import CHAT_TEMPLATE, build_processor, build_tokenizer
 from videor2.models.video_prefix import complete, encode_shared, read_prefixes

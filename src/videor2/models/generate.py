@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
 from transformers.generation import (
@@ -23,6 +22,7 @@ from transformers.generation import (
 from videor2.models.cache import repeat_prefill
 from videor2.models.load import without_adapters
 from videor2.models.prompt import EncodedPrompt, encode_prompt, join_videos, messages
+from videor2.models.seeds import completion_seed
 from videor2.models.shared_prefix import prompt_position_ids
 from videor2.sample import Sample
 from videor2.video.store import ClipStore
@@ -105,11 +105,6 @@ def end_token_ids(model: "PreTrainedModel", processor: "ProcessorMixin") -> list
     own = model.generation_config.eos_token_id
     more = own if isinstance(own, list) else [] if own is None else [own]
     return sorted({processor.tokenizer.eos_token_id, *more})
-
-
-def completion_seed(*place: int) -> int:
-    """The seed of the completion at a place, such as (seed, step, row): unlike those of its neighbours."""
-    return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ so a run that was resumed, or shared among processes, gives what one run in one 
 
 import copy
 import gc
-import hashlib
 import logging
 import os
 import time
@@ -23,12 +22,12 @@ import torch
 
 from videor2.errors import InputError
 from videor2.models.backend import Answered, Decoding, Question
-from videor2.models.generate import completion_seed, generation_config, vision_token_ids
+from videor2.models.generate import generation_config, vision_token_ids
 from videor2.models.load import load_model
 from videor2.models.prompt import turn
+from videor2.models.seeds import question_seed
 from videor2.models.sharding import grouped
 from videor2.models.video_prefix import Prefix, SharedPrompts, complete, encode_shared, read_prefixes
-from videor2.sample import Sample
 from videor2.video.store import ClipStore, VideoConfig
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ class LocalBackend:
                     yield from ((row, Answered(None, error=group.error)) for row in group.rows)
                     continue
                 for row, suffix in zip(group.rows, group.prompts.suffixes, strict=True):
-                    waiting.append(_Asked(row, draw_seed(self.decoding.seed, questions[row].sample), group, suffix))
+                    waiting.append(_Asked(row, question_seed(self.decoding.seed, questions[row].sample), group, suffix))
                 while len(waiting) >= self._size:
                     yield from self._answer([waiting.popleft() for _ in range(self._size)])
             while waiting:
@@ -276,13 +275,3 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     signs = ("out of memory", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
-
-
-def draw_seed(seed: int, sample: Sample) -> int:
-    """What a sampled response is drawn from: the run's seed and which question it is, and nothing else.
-
-    >>> draw_seed(0, Sample(id="7", question="?")) == draw_seed(0, Sample(id="7", question="?"))
-    True
-    """
-    name = "\0".join((sample.benchmark, sample.task, sample.id)).encode()
-    return completion_seed(seed, int.from_bytes(hashlib.sha256(name).digest()[:8]))

@@ -13,7 +13,8 @@ import importlib.util
 import logging
 import os
 import pickle
-import traceback
+import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -38,8 +39,8 @@ OBJECT_STORE_BYTES = 200 * 2**20
 """For a Ray of our own: questions and answers are all that it carries."""
 RETRIES = 2
 """How often a part is asked again when the actor that had it died."""
-RESTARTS = 20
-"""How often Ray restarts an actor."""
+CONNECT_S = 10.0
+"""How long a cluster may take to answer."""
 BATCHES_PER_PART = 4
 """Clips are read ahead within a part; much larger ones would come late and be dear to lose."""
 
@@ -83,9 +84,7 @@ class RayBackend:
             if importlib.util.find_spec(name) is None:
                 raise InputError(f"--engine ray needs {name}: pip install 'videor2[ray]'")
         if process_rank()[1] > 1:
-            raise InputError(
-                "--engine ray under torchrun: Ray starts its own processes; start it once, without torchrun"
-            )
+            raise InputError("--engine ray starts processes of its own: start it once, without torchrun")
         if batch_size < 1:
             raise InputError(f"batch_size: at least 1, not {batch_size}")
         if actors is not None and actors < 1:
@@ -104,11 +103,11 @@ class RayBackend:
         with _cluster(self._address):
             pool = self._pool()
             for size in (part_size(len(questions), pool.actors, self._batch_size), 1):
-                answered = set()
-                for row, answer in self._ask(questions, list(parts(left, size)), pool):
-                    answered.add(row)
-                    yield row, answer
-                left = [group for group in left if group[0] not in answered]
+                done = set()
+                for row, answered in self._ask(questions, list(parts(left, size)), pool):
+                    done.add(row)
+                    yield row, answered
+                left = [group for group in left if group[0] not in done]
                 if not left:
                     return
                 log.warning("no actor survived the questions about %d videos", len(left))
@@ -129,23 +128,31 @@ class RayBackend:
 
         actors = min(pool.actors, len(todo))
         log.info("%d parts for %d actors with %d CPUs and %d GPUs each", len(todo), actors, pool.cpus, pool.gpus)
+        # Ray restarts actors, and asks again what they were asked, without end: the tally is what ends it.
+        tally = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Tally).remote()
         # Ray Data puts values into columns of a type; as bytes, questions and answers come out as they went in.
         items = [{"part": pickle.dumps([(row, questions[row]) for row in chain.from_iterable(part)])} for part in todo]
         answers = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             _Actor,
             batch_size=1,
-            fn_constructor_kwargs={"model": self._model, "options": self._options},
+            fn_constructor_kwargs={
+                "model": self._model,
+                "options": self._options,
+                "tally": tally,
+                "loads": (1 + RETRIES) * actors,
+            },
             compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
             num_cpus=pool.cpus,
             num_gpus=pool.gpus or None,
-            ray_remote_args_fn=_fault_tolerance,
         )
-        answers.context.max_errored_blocks = -1  # parts that no actor survived; errors of actors come back as data
         answers.context.enable_progress_bars = False
         answers.context.print_on_execution_start = False
         try:
             for row in answers.iter_rows():
-                yield from _opened(row["answers"])
+                found: list[tuple[int, Answered]] | str = pickle.loads(row["answers"])
+                if isinstance(found, str):
+                    raise InputError(found)
+                yield from found
         except RayActorError as error:
             reason = str(error).strip().splitlines()[-1]
             raise InputError(f"{self._model}: no actor could be started: {reason}") from error
@@ -213,10 +220,12 @@ def _cluster(address: str | None) -> Iterator[None]:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if named := address or os.environ.get("RAY_ADDRESS"):
+        _reach(named)
     try:
         ray.init(address or "auto", **quiet)
     except ConnectionError as error:
-        if named := address or os.environ.get("RAY_ADDRESS"):
+        if named:
             raise InputError(f"{named}: no Ray cluster answers there ({str(error).partition(chr(10))[0]})") from None
         log.info("no Ray cluster runs here: starting Ray on this machine")
         ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
@@ -226,53 +235,66 @@ def _cluster(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _fault_tolerance() -> dict[str, Any]:
-    # Both are endless by default; a video that crashes each actor would keep a run from coming to its end.
-    return {"max_restarts": RESTARTS, "max_task_retries": RETRIES}
+def _reach(address: str) -> None:
+    """Raise InputError for an address at which nothing answers: Ray itself would try for minutes, then exit."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdecimal():
+        return  # "auto", "local"
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise InputError(f"{address}: no Ray cluster answers there ({error})") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """What went wrong in an actor for all questions."""
+class _Tally:
+    """Counts what actors begin, in a process of its own: one that died on it cannot tell."""
 
-    message: str
-    is_input_error: bool
+    def __init__(self) -> None:
+        self._begun: Counter[int | None] = Counter()
+
+    def begin(self, part: int | None) -> int:
+        """How often the part (None: the loading of the model) has been begun, this time included."""
+        self._begun[part] += 1
+        return self._begun[part]
+
+    def loaded(self) -> None:
+        """A model was loaded: where actors died before, it was not for that."""
+        del self._begun[None]
 
 
 class _Actor:
     """What Ray Data runs in a process of its own: a model, and parts of the questions that come one by one."""
 
-    def __init__(self, model: str, options: dict[str, Any]) -> None:
+    def __init__(self, model: str, options: dict[str, Any], tally: Any, loads: int) -> None:
+        import ray
+
         os.environ.pop("LOCAL_RANK", None)  # an actor sees one GPU, whatever a launcher has said
+        self._begin: Callable[[int | None], int] = lambda part: ray.get(tally.begin.remote(part))
         self._backend: Backend | None = None
-        self._failure: _Failure | None = None
+        self._refusal = f"{model}: {loads} processes died while they loaded it: check that memory suffices"
+        if self._begin(None) > loads:
+            return
         try:
             self._backend = _open(model, **options)
-        except InputError as error:  # raised here, it would come to who asks as an actor that died
-            self._failure = _Failure(str(error), is_input_error=True)
+        except InputError as error:  # who asks is to have it as it is, and not as an actor that could not be started
+            self._refusal = str(error)
+        ray.get(tally.loaded.remote())
 
     def __call__(self, batch: "dict[str, NDArray[Any]]") -> dict[str, list[bytes]]:
         [part] = batch["part"]
-        return {"answers": [pickle.dumps(self._failure or self._answer(pickle.loads(part)))]}
+        return {"answers": [pickle.dumps(self._answer(pickle.loads(part)))]}
 
-    def _answer(self, part: list[tuple[int, Question]]) -> list[tuple[int, Answered]] | _Failure:
-        assert self._backend is not None
+    def _answer(self, part: list[tuple[int, Question]]) -> list[tuple[int, Answered]] | str:
+        """The answers, none where too many actors died of the questions, or why nothing can be answered."""
+        if self._backend is None:
+            return self._refusal
         rows, questions = zip(*part, strict=True)
+        if self._begin(rows[0]) > 1 + RETRIES:
+            return []
         try:
             return [(rows[index], answered) for index, answered in self._backend.answer(questions)]
         except InputError as error:
-            return _Failure(str(error), is_input_error=True)
-        except Exception:
-            # Ray Data drops a part that raises, as it does one whose actor died: who asks is to raise this instead.
-            log.exception("an actor cannot go on")
-            return _Failure(traceback.format_exc(), is_input_error=False)
-
-
-def _opened(data: bytes) -> list[tuple[int, Answered]]:
-    found: list[tuple[int, Answered]] | _Failure = pickle.loads(data)
-    if isinstance(found, _Failure):
-        raise InputError(found.message) if found.is_input_error else RuntimeError(f"in an actor:\n{found.message}")
-    return found
+            return str(error)
 
 
 def _open(model: str, *, video: VideoConfig, decoding: Decoding, batch_size: int, workers: int) -> Backend:
@@ -327,7 +349,7 @@ class VllmBackend:
 
     def answer(self, questions: Sequence[Question]) -> Iterator[tuple[int, Answered]]:
         """The index of each question and what came of it: first what cannot be asked, then all responses."""
-        from videor2.models.local import draw_seed
+        from videor2.models.seeds import question_seed
 
         clips = ClipStore(self._video, workers=self._workers)
         samples = [questions[group[0]].sample for group in grouped(questions)]
@@ -350,7 +372,7 @@ class VllmBackend:
                 self._sampling_params(
                     temperature=self._decoding.temperature,
                     max_tokens=self._decoding.max_new_tokens,
-                    seed=draw_seed(self._decoding.seed, questions[row].sample),
+                    seed=question_seed(self._decoding.seed, questions[row].sample),
                     logit_bias=self._suppress,
                 )
                 for row in rows

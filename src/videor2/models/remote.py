@@ -5,7 +5,6 @@ is not OpenAI's protocol is only sent to servers that name themselves in /v1/mod
 """
 
 import asyncio
-import hashlib
 import json
 import logging
 import os
@@ -21,14 +20,13 @@ from itertools import chain
 from typing import Any, Final, Literal, get_args
 
 import httpx
-import numpy as np
 
 from videor2.errors import InputError
 from videor2.models.backend import Answered, Decoding, Question
 from videor2.models.chat_parts import file_base64, image_parts, mp4_base64, pictures, thinned, video_part
+from videor2.models.seeds import question_seed
 from videor2.models.sharding import grouped
 from videor2.retries import LONGEST_WAIT_S, TransientError, backoff_s, openai_base, retry_after_s
-from videor2.sample import Sample
 from videor2.span import split_span
 from videor2.video.clip import Clip
 from videor2.video.store import ClipStore, Source, VideoConfig
@@ -354,17 +352,6 @@ class _Asking:
         told: Json = {"num_frames": -1, "fps": 1000, "frames_indices": indices, "total_num_frames": total}
         told |= {"duration": total / 1000, "do_sample_frames": False}
         return [part], {"media_io_kwargs": {"video": told}} if vllm else {}
-
-
-def question_seed(seed: int, sample: Sample) -> int:
-    """What a sampled response is drawn from: the run's seed and which question it is, as for a local model.
-
-    >>> question_seed(0, Sample(id="7", question="?")) == question_seed(0, Sample(id="7", question="Why?"))
-    True
-    """
-    name = "\0".join((sample.benchmark, sample.task, sample.id)).encode()
-    place = (seed, int.from_bytes(hashlib.sha256(name).digest()[:8]))
-    return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _read(reply: Json, note: str) -> Answered:

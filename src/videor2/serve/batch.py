@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 from transformers import DynamicCache, LogitsProcessor
 
 from videor2.models.cache import PreallocatedLayer
-from videor2.models.generate import completion_seed
+from videor2.models.seeds import completion_seed
 from videor2.serve.protocol import RequestError
 
 if TYPE_CHECKING:

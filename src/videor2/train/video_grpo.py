@@ -30,8 +30,9 @@ from trl.models import unwrap_model_for_generation
 from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, unsplit_pixel_values_by_grid
 
 from videor2.errors import InputError
-from videor2.models.generate import completion_seed, rollout, vision_token_ids
+from videor2.models.generate import rollout, vision_token_ids
 from videor2.models.prompt import EncodedPrompt, Message, join_videos
+from videor2.models.seeds import completion_seed
 from videor2.models.shared_prefix import share_prefixes
 from videor2.rewards.trl import FAILED
 from videor2.train.groups import EpochSampler, check_batch, runs, shuffle_groups
