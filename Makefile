@@ -13,11 +13,13 @@ export HF_HUB_OFFLINE ?= 1
 run: $(INSTALLED)
 	$(BIN)/videor2 quickstart --out runs/quickstart
 
+# Tests wait for servers and processes most of the time: as many at once as there are cores, each with one thread.
+PARALLEL = OMP_NUM_THREADS=1 $(BIN)/pytest -n $(THREADS) --dist loadfile
 test: $(INSTALLED) browser
-	$(BIN)/pytest -m "not slow"
+	$(PARALLEL) -m "not slow"
 
 test-all: $(INSTALLED) browser
-	$(BIN)/pytest
+	$(PARALLEL)
 
 # Pages are tested in an installed Chromium, else in Playwright's own where it can be downloaded, else not at all.
 browser: $(INSTALLED)
