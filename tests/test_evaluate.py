@@ -307,6 +307,20 @@ def stand_in(root: Path, shared_data: Path, slug: str) -> None:
             path.symlink_to(next(clips))
 
 
+def test_a_benchmark_can_be_added_to_a_run(data: Path, shared_data: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(data, root)
+    stand_in(root, shared_data, "mmvu")
+    settings = EvalSettings(data_root=root, limit=2, decoding=SHORT)
+    evaluate(settings, tmp_path / "out")
+    answered = (tmp_path / "out" / "answers.jsonl").read_bytes()
+    summary = evaluate(replace(settings, benchmarks=("synth", "mmvu")), tmp_path / "out")
+    assert summary is not None
+    assert [part["benchmark"] for part in summary["official"]] == ["synth", "MMVU"]
+    assert (tmp_path / "out" / "answers.jsonl").read_bytes().startswith(answered)
+    assert len(lines(tmp_path / "out" / "answers.jsonl")) == 4
+
+
 @pytest.mark.parametrize("slug", [benchmark.slug for benchmark in benchmarks() if benchmark.slug != "synth"])
 def test_each_benchmark_runs_on_ten_of_its_rows(slug: str, shared_data: Path, tmp_path: Path) -> None:
     stand_in(tmp_path / "data", shared_data, slug)

@@ -33,6 +33,8 @@ from videor2.video.store import VideoConfig
 log = logging.getLogger(__name__)
 
 COMMAND: Final = "eval"
+VERSION_OF: Final = "version of "
+"""In a fingerprint: benchmarks may be added to a run, but not change their version within it."""
 PAPER_VIDEO: Final = VideoConfig(fps=1.0, max_frames=128, max_pixels=360 * 420, timestamps=True)
 """How arXiv 2511.23478 samples videos in its evaluation."""
 TINY_VIDEO: Final = VideoConfig(fps=2.0, max_frames=20, max_pixels=32 * 32, timestamps=False)
@@ -98,9 +100,14 @@ def evaluate(settings: EvalSettings, out: Path) -> dict[str, Any] | None:
     """
     if settings.export:
         find_export(settings.export)  # a wrong name is told before hours of work
+    read_about(out, COMMAND)
     rank, world = process_rank()
     video = settings.video or default_video(settings.model)
     instruction = _instruction(settings)
+    if rank == 0:
+        fetch(settings, out)
+    if world > 1:
+        wait_for_all()
     asked = read_questions(settings, out, instruction)
     facts = _open_run(out, _fingerprint(settings, video, instruction), settings)
     answers = Answers(out, rank)
@@ -125,16 +132,22 @@ def default_video(model: str) -> VideoConfig:
     return TINY_VIDEO if model == "tiny" else PAPER_VIDEO
 
 
+def fetch(settings: EvalSettings, out: Path) -> None:
+    """Get what can be got: the embedded benchmark is written where it lies nowhere, others are downloaded if asked."""
+    for benchmark in _chosen(settings):
+        if benchmark.slug == "synth" and not _holds_synth(settings.data_root):
+            _write_synth(out)
+        elif settings.download and benchmark.slug != "synth":
+            download(benchmark, settings.data_root)
+
+
 def read_questions(settings: EvalSettings, out: Path, instruction: str | None) -> list[Asked]:
     """All questions that are to be asked, in the order of the benchmarks."""
-    chosen = benchmarks()[:-1] if "all" in settings.benchmarks else tuple(find(name) for name in settings.benchmarks)
     asked = []
-    for benchmark in chosen:
+    for benchmark in _chosen(settings):
         root = settings.data_root
         if benchmark.slug == "synth" and not _holds_synth(root):
-            root = _write_synth(out)
-        elif settings.download:
-            download(benchmark, root)
+            root = _synth_path(out)
         samples = list(benchmark.read(root, subtitles=settings.subtitles and benchmark.has_subtitles))
         for sample in spread(samples, settings.limit):
             text = benchmark.prompt(sample, settings.style, instruction=instruction)
@@ -292,10 +305,11 @@ def _open_run(out: Path, fingerprint: dict[str, Any], settings: EvalSettings) ->
         changed = [
             f"{name} was {made_with.get(name)!r}, now {value!r}"
             for name, value in fingerprint.items()
-            if made_with.get(name) != value
+            if made_with.get(name) != value and (name in made_with or not name.startswith(VERSION_OF))
         ]
         if changed:
             raise InputError(f"{out}: holds answers of other settings ({'; '.join(changed)}); choose another --out")
+        before["settings"]["fingerprint"] = made_with | fingerprint
         return before
     out.mkdir(parents=True, exist_ok=True)
     plain = json.loads(json.dumps(asdict(settings), default=_plain))
@@ -308,7 +322,6 @@ def _open_run(out: Path, fingerprint: dict[str, Any], settings: EvalSettings) ->
 
 def _fingerprint(settings: EvalSettings, video: VideoConfig, instruction: str | None) -> dict[str, Any]:
     """All that decides what a question's answer is, as plain JSON."""
-    chosen = benchmarks()[:-1] if "all" in settings.benchmarks else tuple(find(name) for name in settings.benchmarks)
     prompt = "" if instruction is None else hashlib.sha256(instruction.encode()).hexdigest()[:16]
     return {
         "model": settings.model,
@@ -318,8 +331,14 @@ def _fingerprint(settings: EvalSettings, video: VideoConfig, instruction: str | 
         **{f"video.{name}": value for name, value in video.model_dump(mode="json").items()},
         **{f"decoding.{name}": value for name, value in asdict(settings.decoding).items()},
         **({"media": settings.media} if settings.model.startswith("openai:") else {}),
-        **{f"version of {benchmark.slug}": benchmark.version for benchmark in chosen},
+        **{f"{VERSION_OF}{benchmark.slug}": benchmark.version for benchmark in _chosen(settings)},
     }
+
+
+def _chosen(settings: EvalSettings) -> tuple[Benchmark, ...]:
+    """The benchmarks that are named, once each; `all` is the paper's eleven."""
+    names = [b.slug for b in benchmarks() if b.slug != "synth"] if "all" in settings.benchmarks else settings.benchmarks
+    return tuple({benchmark.slug: benchmark for benchmark in map(find, names)}.values())
 
 
 def _instruction(settings: EvalSettings) -> str | None:
@@ -354,12 +373,16 @@ def _holds_synth(root: Path) -> bool:
     return any((root / name).exists() for name in ("synth", "test.jsonl")) or root.suffix == ".jsonl"
 
 
-def _write_synth(out: Path) -> Path:
+def _synth_path(out: Path) -> Path:
+    return out / "data" / "test.jsonl"
+
+
+def _write_synth(out: Path) -> None:
     """The embedded benchmark, written where the run is: the questions of `videor2 quickstart`."""
     from videor2.synth.build import SynthConfig, build
 
-    path = out / "data" / "test.jsonl"
-    return path if path.exists() else build(SynthConfig("test", 128, seed=0, questions=3), path.parent)
+    if not _synth_path(out).exists():
+        build(SynthConfig("test", 128, seed=0, questions=3), _synth_path(out).parent)
 
 
 def _row(text: bytes) -> dict[str, Any] | None:
