@@ -1,6 +1,7 @@
 """A Ray cluster answers as one process does, whatever happens to a clip or to an actor."""
 
 import os
+import select
 import signal
 import threading
 import time
@@ -109,7 +110,7 @@ class Trap:
 
     def __init__(self, path: Path, kills: int, behind: Path | None) -> None:
         self.path, self.kills, self.behind = path, kills, behind
-        self.killed: list[int] = []
+        self.killed: set[int] = set()
         os.mkfifo(path)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch)
@@ -122,24 +123,27 @@ class Trap:
             except OSError:  # nobody reads
                 time.sleep(0.02)
                 continue
-            while not (readers := list(self._readers())):
-                time.sleep(0.02)  # it is about to have the pipe open, and reads nothing as long as we do
-            if self.behind is not None and len(self.killed) + 1 == self.kills:
+            # Who reads waits as long as the pipe is open here; one that dies just now is read from no more.
+            while not (readers := self._readers()) and not select.select([], [], [pipe], 0)[2]:
+                time.sleep(0.02)
+            if readers and self.behind is not None and len(self.killed | readers) == self.kills:
                 self.path.unlink()
                 self.path.symlink_to(self.behind)
             for pid in readers:
                 os.kill(pid, signal.SIGKILL)
-            self.killed += readers
+            self.killed |= readers
             os.close(pipe)
 
-    def _readers(self) -> Iterator[int]:
+    def _readers(self) -> set[int]:
+        found = set()
         for process in psutil.Process().children(recursive=True):
             try:
                 links = [str(file.readlink()) for file in Path(f"/proc/{process.pid}/fd").iterdir()]
             except OSError:
                 continue
             if str(self.path) in links:
-                yield process.pid
+                found.add(process.pid)
+        return found
 
     def close(self) -> None:
         self._stop.set()
