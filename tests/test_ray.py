@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -124,13 +125,16 @@ class Trap:
                 time.sleep(0.02)
                 continue
             # Who reads waits as long as the pipe is open here; one that dies just now is read from no more.
-            while not (readers := self._readers()) and not select.select([], [], [pipe], 0)[2]:
-                time.sleep(0.02)
+            unread = select.poll()
+            unread.register(pipe, 0)
+            while not (readers := self._readers()) and not unread.poll(20):
+                pass
             if readers and self.behind is not None and len(self.killed | readers) == self.kills:
                 self.path.unlink()
                 self.path.symlink_to(self.behind)
             for pid in readers:
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.killed |= readers
             os.close(pipe)
 
