@@ -145,6 +145,7 @@ class RayBackend:
             num_cpus=pool.cpus,
             num_gpus=pool.gpus or None,
         )
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # who asks shows the progress
         answers.context.enable_progress_bars = False
         answers.context.print_on_execution_start = False
         try:
