@@ -87,7 +87,7 @@ def test_nothing_to_ask_starts_nothing(untrained) -> None:
 
 def test_an_address_without_a_cluster_is_told(untrained, questions) -> None:
     backend = RayBackend(str(untrained), video=VIDEO, decoding=GREEDY, address="127.0.0.1:1")
-    with pytest.raises(InputError, match=r"127.0.0.1:1: no Ray cluster"):
+    with pytest.raises(InputError, match=r"127.0.0.1:1: no Ray cluster lets us in .*refused"):
         answers(backend, questions)
 
 
@@ -95,7 +95,8 @@ def test_a_ray_of_our_own_answers_as_one_process_and_is_gone_afterwards(untraine
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
     asked = [about(broken, name="x"), *questions, about(broken, name="y")]
-    found = answers(on_ray(untrained, GREEDY), asked)
+    backend = RayBackend(str(untrained), video=VIDEO, decoding=GREEDY, batch_size=2, actors=2, address="local")
+    found = answers(backend, asked)
     assert found == locally(untrained, asked, GREEDY)
     assert [answered.response is None for answered in found] == [True, *[False] * 8, True]
     assert "broken.mp4" in found[0].error

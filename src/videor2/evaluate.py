@@ -209,7 +209,13 @@ def open_backend(settings: EvalSettings, video: VideoConfig) -> Backend:
     if settings.engine == "ray":
         from videor2.models.ray import RayBackend
 
-        return RayBackend(settings.model, video=video, decoding=settings.decoding, batch_size=settings.batch_size)
+        return RayBackend(
+            settings.model,
+            video=video,
+            decoding=settings.decoding,
+            batch_size=settings.batch_size,
+            workers=settings.workers,
+        )
     if settings.model.startswith("openai:"):
         from videor2.models.remote import RemoteBackend
 

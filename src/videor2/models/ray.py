@@ -62,8 +62,8 @@ class RayBackend:
 
     batch_size: questions answered at once by an actor. workers: threads of an actor that read clips. actors: how
     many; else one for each GPU of the cluster, or, without any, for as many CPUs as PyTorch uses threads here.
-    address: of the cluster; else the one that this process is connected to, that RAY_ADDRESS names or that runs on this
-    machine; if there is none, Ray runs on this machine while questions are answered.
+    address: of the cluster; else the one that this process is connected to, that RAY_ADDRESS names or that `ray start`
+    has started here; if there is none, or for `local`, Ray runs on this machine while questions are answered.
 
     Actors that have vLLM installed answer with it (but for `tiny`), the rest with transformers. Raises InputError
     without Ray, and under torchrun, which shares questions out by itself.
@@ -221,30 +221,46 @@ def _cluster(address: str | None) -> Iterator[None]:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if named := address or os.environ.get("RAY_ADDRESS"):
-        _reach(named)
+    named = address or os.environ.get("RAY_ADDRESS")
     try:
-        ray.init(address or "auto", **quiet)
+        if named and named != "local":
+            _reach(named)
+            ray.init(named, **quiet)
+        else:
+            _start_or_join(address, quiet)
     except ConnectionError as error:
-        if named:
-            raise InputError(f"{named}: no Ray cluster answers there ({str(error).partition(chr(10))[0]})") from None
-        log.info("no Ray cluster runs here: starting Ray on this machine")
-        ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"{named}: no Ray cluster lets us in ({reason}); for one with tokens set RAY_AUTH_MODE=token"
+        ) from None
     try:
         yield
     finally:
         ray.shutdown()
 
 
+def _start_or_join(address: str | None, options: dict[str, Any]) -> None:
+    """Start Ray on this machine, or, if no address is given, join what `ray start` has started here.
+
+    Not "auto", which joins whatever it finds: the Ray of another run ends with that run.
+    """
+    import ray
+
+    try:
+        ray.init(address, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **options)
+    except ValueError:  # by which Ray says that there is one, and that its memory is not for us to decide
+        ray.init(**options)
+
+
 def _reach(address: str) -> None:
-    """Raise InputError for an address at which nothing answers: Ray itself would try for minutes, then exit."""
+    """Raise ConnectionError where nothing answers: Ray itself would try for minutes, then exit."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if not port.isdecimal():
-        return  # "auto", "local"
+        return  # "auto"
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
     except OSError as error:
-        raise InputError(f"{address}: no Ray cluster answers there ({error})") from None
+        raise ConnectionError(str(error)) from None
 
 
 class _Tally:
