@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from judge_server import JudgeServer
 
 # Two busy cores make any test slow now and then; that is no failure of the code under test.
 settings.register_profile("videor2", deadline=None)
@@ -43,6 +47,24 @@ def untrained(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Path:
     folder = tmp_path_factory.mktemp("untrained")
     save_model(*load_model("tiny-untrained", corpus=corpus, seed=0), folder)
     return folder
+
+
+@pytest.fixture
+def server() -> Iterator["JudgeServer"]:
+    """A server that speaks the OpenAI chat protocol on loopback; a test scripts it."""
+    from judge_server import JudgeServer
+
+    with JudgeServer().running() as running:
+        yield running
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask a server again at once, and without a key of this machine."""
+    from videor2 import retries
+
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
 @pytest.fixture(scope="session")

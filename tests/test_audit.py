@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +45,9 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server() -> Iterator[JudgeServer]:
-    with JudgeServer().running() as running:
-        running.script = by_question()
-        yield running
+def server(server: JudgeServer) -> JudgeServer:
+    server.script = by_question()
+    return server
 
 
 def by_question(**replies: Reply):

@@ -1,13 +1,11 @@
 """A limit on requests: what exceeds it is an error that says so, what is cached costs nothing."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from judge_server import JudgeServer, Reply, judge_of, rates
-from videor2 import retries
 from videor2.judges import Request
 from videor2.judges.budget import Budget
 from videor2.judges.cache import ReplyCache
@@ -17,15 +15,12 @@ from videor2.judges.verdicts import Rating
 
 
 @pytest.fixture
-def server() -> Iterator[JudgeServer]:
-    with JudgeServer().running() as running:
-        running.script = lambda _: rates(7)
-        yield running
+def server(server: JudgeServer) -> JudgeServer:
+    server.script = lambda _: rates(7)
+    return server
 
 
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 def requests(n: int) -> list[Request]:

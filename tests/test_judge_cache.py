@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from judge_server import JudgeServer, Reply, judge_of, rates, says
-from videor2 import retries
 from videor2.errors import InputError
 from videor2.judges import Request
 from videor2.judges.budget import Budget
@@ -26,10 +25,9 @@ KEY = bytes(32)
 
 
 @pytest.fixture
-def server() -> Iterator[JudgeServer]:
-    with JudgeServer().running() as running:
-        running.script = lambda _: rates(7)
-        yield running
+def server(server: JudgeServer) -> JudgeServer:
+    server.script = lambda _: rates(7)
+    return server
 
 
 @pytest.fixture
@@ -38,9 +36,7 @@ def cache(tmp_path: Path) -> Iterator[ReplyCache]:
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 def rate(judge: LLMJudge, request: Request = REQUEST) -> Rating:

@@ -5,7 +5,6 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -33,16 +32,7 @@ ASKED = Request(THINK, "Where is it?", OPTIONS, "choice")
 B = Conclusion(Value("letter", "B"), "judge")
 
 
-@pytest.fixture
-def server() -> Iterator[JudgeServer]:
-    with JudgeServer().running() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 def ask(judge: LLMJudge | Cascade, request: Request = ASKED) -> Conclusion:

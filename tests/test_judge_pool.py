@@ -5,7 +5,6 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -247,12 +246,6 @@ def test_a_coroutine_can_be_run_from_inside_a_running_loop() -> None:
 
 
 # Many questions of other kinds.
-
-
-@pytest.fixture
-def server() -> Iterator[JudgeServer]:
-    with JudgeServer().running() as running:
-        yield running
 
 
 def test_ratings_claims_and_comparisons_come_in_order(server: JudgeServer) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge_server import Body, JudgeServer, Reply, claims, compares, judge_of, rates, says
-from videor2 import retries
 from videor2.answers import Value
 from videor2.judges import Conclusion, Request
 from videor2.judges.fence import CONTROL, RULE, fenced, inert, marker, without_answers
@@ -61,16 +60,7 @@ CASES = {
 every_question = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
-@pytest.fixture
-def server() -> Iterator[JudgeServer]:
-    with JudgeServer().running() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 def ask(server: JudgeServer, case: Case, **settings: Any) -> Any:

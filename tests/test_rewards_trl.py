@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -255,12 +255,6 @@ def test_the_rewards_are_coroutine_functions_so_that_the_trainer_awaits_them() -
 
 
 # With a model for a judge, over HTTP.
-
-
-@pytest.fixture
-def server() -> Iterator[JudgeServer]:
-    with JudgeServer().running() as running:
-        yield running
 
 
 def thinking(n: int) -> list[str]:
