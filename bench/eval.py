@@ -35,9 +35,9 @@ import torch
 from transformers import GenerationConfig
 from transformers.utils import logging as transformers_logging
 
-from videor2.ask import TINY_VIDEO
 from videor2.data import read_examples
 from videor2.models.backend import Decoding, Question
+from videor2.models.load import TINY_VIDEO
 from videor2.models.local import LocalBackend
 from videor2.models.prompt import encode, question_text, turn
 from videor2.models.video_prefix import complete, encode_shared, read_prefixes

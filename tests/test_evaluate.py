@@ -20,8 +20,9 @@ import pytest
 from videor2.audit import audit
 from videor2.benchmarks import benchmarks, find
 from videor2.errors import InputError
-from videor2.evaluate import TINY_VIDEO, EvalSettings, evaluate, spread
+from videor2.evaluate import EvalSettings, evaluate, spread
 from videor2.models.backend import Decoding
+from videor2.models.load import TINY_VIDEO
 from videor2.records import read_records
 from videor2.sample import Sample
 from videor2.synth.build import SynthConfig, build

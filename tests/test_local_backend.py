@@ -18,7 +18,8 @@ from videor2.models.backend import Answered, Decoding, Question
 from videor2.models.generate import generate
 from videor2.models.local import LocalBackend
 from videor2.models.prompt import question_text
-from videor2.models.sharding import process_rank, shard
+from videor2.models.sharding import shard
+from videor2.processes import process_rank
 from videor2.sample import Sample
 from videor2.video.store import ClipStore, VideoConfig
 

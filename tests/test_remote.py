@@ -18,13 +18,12 @@ import pytest
 from PIL import Image
 
 from judge_server import Body, JudgeServer, Reply
-from videor2.ask import TINY_VIDEO
 from videor2.data import read_examples
 from videor2.errors import InputError
 from videor2.models.backend import Answered, Decoding, Question
 from videor2.models.chat_parts import thinned
 from videor2.models.generate import generate
-from videor2.models.load import load_model
+from videor2.models.load import TINY_VIDEO, load_model
 from videor2.models.prompt import question_text
 from videor2.models.remote import Media, RemoteBackend
 from videor2.models.seeds import question_seed

@@ -18,11 +18,10 @@ import pytest
 import uvicorn
 from PIL import Image
 
-from videor2.ask import TINY_VIDEO
 from videor2.data import read_examples
 from videor2.errors import InputError
 from videor2.models.generate import generate, generation_config, rollout, vision_token_ids
-from videor2.models.load import load_model
+from videor2.models.load import TINY_VIDEO, load_model
 from videor2.models.prompt import encode_prompt, messages, question_text
 from videor2.sample import Sample
 from videor2.serve import serve

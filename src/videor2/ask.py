@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videor2.models.generate import generate
-from videor2.models.load import load_model
+from videor2.models.load import TINY_VIDEO, load_model
 from videor2.models.prompt import THINK_INSTRUCTION
 from videor2.sample import Sample
 from videor2.scores.consistency import consistency
 from videor2.timeline import Claim, claims
 from videor2.trace import Trace
 from videor2.video.store import ClipStore, VideoConfig
-
-TINY_VIDEO = VideoConfig(fps=2.0, max_frames=20, max_pixels=32 * 32, timestamps=False)
 
 
 @dataclass(frozen=True, slots=True)

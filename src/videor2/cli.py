@@ -16,6 +16,7 @@ import typer
 
 from videor2 import __version__
 from videor2.errors import InputError
+from videor2.processes import process_rank
 from videor2.synth.reasoning import MixName
 from videor2.synth.world import Split
 
@@ -64,7 +65,7 @@ def main() -> None:
 
 def _process() -> int:
     """This process's number among those that a launcher started together; the first one speaks for all."""
-    return int(os.environ.get("RANK", "0"))
+    return process_rank()[0]
 
 
 def _explain(error: Exception) -> str:

@@ -8,8 +8,10 @@ writes `answers.RANK.jsonl`; the first one sums up.
 import hashlib
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,11 +21,13 @@ from videor2.benchmarks.prompts import Style
 from videor2.data.export import find_export
 from videor2.errors import InputError
 from videor2.models.backend import Answered, Backend, Decoding, Question
-from videor2.models.sharding import process_rank, shard
+from videor2.models.load import TINY_VIDEO
+from videor2.models.sharding import shard
+from videor2.processes import process_rank
 from videor2.progress import Progress
 from videor2.records import Record, aligned, failed_record, iterate_records, measure, write_records
 from videor2.report import write_report
-from videor2.rundir import about, now, read_about, write_json
+from videor2.rundir import about, now, plain, read_about, write_json
 from videor2.sample import Sample
 from videor2.scores.score import Score
 from videor2.span import split_span, with_span
@@ -37,8 +41,6 @@ VERSION_OF: Final = "version of "
 """In a fingerprint: benchmarks may be added to a run, but not change their version within it."""
 PAPER_VIDEO: Final = VideoConfig(fps=1.0, max_frames=128, max_pixels=360 * 420, timestamps=True)
 """How arXiv 2511.23478 samples videos in its evaluation."""
-TINY_VIDEO: Final = VideoConfig(fps=2.0, max_frames=20, max_pixels=32 * 32, timestamps=False)
-"""What the shipped model was trained on."""
 
 Key = tuple[str, str, str]
 """Benchmark, task and id: what a question is known by."""
@@ -152,7 +154,7 @@ def read_questions(settings: EvalSettings, out: Path, instruction: str | None) -
         for sample in spread(samples, settings.limit):
             text = benchmark.prompt(sample, settings.style, instruction=instruction)
             asked.append(Asked(benchmark, Question(_cut(sample), text)))
-    repeated = [key for key, count in _counts(one.key for one in asked).items() if count > 1]
+    repeated = [key for key, count in Counter(one.key for one in asked).items() if count > 1]
     if repeated:
         raise InputError(f"{len(repeated)} questions have the same benchmark, task and id, the first: {repeated[0]}")
     return asked
@@ -180,23 +182,25 @@ class Answers:
         """The last answer to each question. A line that was cut off, as by a killed process, is no answer."""
         found: dict[Key, Answered] = {}
         for path in sorted(self.out.glob("answers*.jsonl")):
-            for text in path.read_bytes().splitlines(keepends=True):
-                row = _row(text)
-                if row is None:
-                    log.warning("%s: a line that was cut off is left out", path)
-                    continue
-                key = (row["benchmark"], row["task"], row["id"])
-                answered = Answered(**{name: row[name] for name in ("response", "error", "note", "tokens")})
-                if key not in found or answered.response is not None:
-                    found[key] = answered
+            with path.open("rb") as file:
+                for text in file:
+                    row = _row(text)
+                    if row is None:
+                        log.warning("%s: a line that was cut off is left out", path)
+                        continue
+                    key = (row["benchmark"], row["task"], row["id"])
+                    answered = Answered(**{name: row[name] for name in ("response", "error", "note", "tokens")})
+                    if key not in found or answered.response is not None:
+                        found[key] = answered
         return found
 
     def append(self, rows: Iterable[tuple[Key, Answered]]) -> Iterator[Answered]:
         """Write answers as they come, each on its way to the disk before the next is waited for."""
-        cut_off = self.path.exists() and self.path.read_bytes()[-1:] not in (b"\n", b"")
-        with self.path.open("ab") as file:
-            if cut_off:
-                file.write(b"\n")
+        with self.path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, SEEK_END)
+                if file.read() != b"\n":  # the last line was cut off
+                    file.write(b"\n")
             for key, answered in rows:
                 row = dict(zip(("benchmark", "task", "id"), key, strict=True)) | asdict(answered)
                 file.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
@@ -267,15 +271,11 @@ def _finish(
     records = (_record(one, answers.get(one.key), settings) for one in asked)
     write_records(out / "records.jsonl", aligned(records))
     summary = summarise_runs(iterate_records(out / "records.jsonl"), seed=settings.seed)
-    by_name = {one.benchmark.name: one.benchmark for one in asked}
-    summary["official"] = [
-        benchmark.summarise(
-            (record, Score(**record["scores"]["accuracy"]))
-            for record in iterate_records(out / "records.jsonl")
-            if record["benchmark"] == name
-        )
-        for name, benchmark in by_name.items()
-    ]
+    scored: dict[str, list[tuple[Sample, Score]]] = {}
+    for one, record in zip(asked, iterate_records(out / "records.jsonl"), strict=True):
+        row = (one.question.sample, Score(**record["scores"]["accuracy"]))
+        scored.setdefault(one.benchmark.slug, []).append(row)
+    summary["official"] = [find(slug).summarise(rows) for slug, rows in scored.items()]
     [run] = summary["runs"].values()
     add_official(run, {part["benchmark"]: part for part in summary["official"]})
     failed = [(key, one.error) for key, one in answers.items() if one.response is None]
@@ -318,9 +318,8 @@ def _open_run(out: Path, fingerprint: dict[str, Any], settings: EvalSettings) ->
         before["settings"]["fingerprint"] = made_with | fingerprint
         return before
     out.mkdir(parents=True, exist_ok=True)
-    plain = json.loads(json.dumps(asdict(settings), default=_plain))
     packages = ("torch", "transformers", "av")
-    facts = about(COMMAND, plain | {"fingerprint": fingerprint}, seed=settings.seed, packages=packages)
+    facts = about(COMMAND, plain(settings) | {"fingerprint": fingerprint}, seed=settings.seed, packages=packages)
     if process_rank()[0] == 0:
         write_json(out / "run.json", facts)
     return facts
@@ -397,14 +396,3 @@ def _row(text: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return row if isinstance(row, dict) and "response" in row else None
-
-
-def _counts(keys: Iterable[Key]) -> dict[Key, int]:
-    counts: dict[Key, int] = {}
-    for key in keys:
-        counts[key] = counts.get(key, 0) + 1
-    return counts
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump(mode="json") if isinstance(value, VideoConfig) else str(value)

@@ -11,14 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from videor2.answers import read_value
 from videor2.errors import InputError
 from videor2.judges import conclude
 from videor2.rewards import RewardConfig
-from videor2.sample import Kind, Sample
+from videor2.sample import Sample
 from videor2.scores.accuracy import accuracy as accuracy_of
 from videor2.scores.alignment import align
-from videor2.scores.consistency import Consistency, Unjudged
+from videor2.scores.consistency import NO_REFERENCE, Consistency, Unjudged, right_alike
 from videor2.scores.embed import MissingExtra, default_embedder
 from videor2.scores.format import format_score
 from videor2.scores.grounding import vas_rules
@@ -30,7 +29,6 @@ log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 
-NO_REFERENCE = Score.abstain("no reference answer")
 NO_EVENTS = Score.abstain("no reference events")
 UNALIGNED = Score.abstain("claims were not compared with the events")
 RULES = "rules"
@@ -52,7 +50,7 @@ def measure(sample: Sample, response: str, *, untagged: bool = False, accuracy: 
         "response": response,
         "state": trace.state,
         "words": {"think": len(think.split()), "answer": len((trace.answer or "").split())},
-        "claims": [_interval(claim) for claim in claims(think)],
+        "claims": [interval(claim) for claim in claims(think)],
         "scores": {
             "accuracy": (accuracy or _accuracy(sample, trace)).row(),
             "format": format_score(trace).row(),
@@ -133,22 +131,6 @@ def judged(found: Consistency, judge: str) -> dict[str, Any]:
     return found.row() | {"how": found.conclusion.how, "judge": judge}
 
 
-def right_alike(found: Consistency, right: str | None, kind: Kind, options: Sequence[str]) -> Score:
-    """One response's share in the published count: 1 where conclusion and answer are both right or both wrong.
-
-    What is undetermined counts as wrong there. Abstains where the right answer is not known; an error of the judge
-    stays one.
-    """
-    if right is None:
-        return NO_REFERENCE
-    if found.score.status == "error":
-        return found.score
-    value = read_value(right, kind=kind, options=options)
-    think, answer = found.conclusion.value == value, found.answer == value
-    said = [f"{name} {'right' if is_right else 'wrong'}" for name, is_right in (("think", think), ("answer", answer))]
-    return Score.ok(float(think == answer), ", ".join(said))
-
-
 def write_records(path: Path, records: Iterable[Record]) -> int:
     """Write records as JSON Lines, their number; the file appears when it is complete."""
     part = path.with_suffix(".part")
@@ -198,7 +180,7 @@ def _asked(sample: Sample) -> Record:
         "kind": sample.kind,
         "video": sample.video,
         "duration_s": sample.duration_s,
-        "events": [_interval(event) for event in sample.events],
+        "events": [interval(event) for event in sample.events],
         "benchmark": sample.benchmark,
         "task": sample.task,
     }
@@ -219,8 +201,9 @@ def _accuracy(sample: Sample, trace: Trace) -> Score:
     return accuracy_of(trace, answer=sample.answer, options=sample.options, kind=sample.kind)
 
 
-def _interval(interval: Claim | Event) -> dict[str, Any]:
-    return {"start_s": interval.start_s, "end_s": interval.end_s, "sentence": interval.sentence}
+def interval(of: Claim | Event) -> dict[str, Any]:
+    """A claim or an event as a record has it."""
+    return {"start_s": of.start_s, "end_s": of.end_s, "sentence": of.sentence}
 
 
 def _times(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,13 +4,19 @@ import json
 import os
 import platform
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
 
 from videor2 import __version__
 from videor2.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 def about(command: str, settings: dict[str, Any], *, seed: int, packages: Iterable[str] = ()) -> dict[str, Any]:
@@ -24,6 +30,11 @@ def about(command: str, settings: dict[str, Any], *, seed: int, packages: Iterab
         "settings": settings,
         "versions": _versions(packages) | {"python": platform.python_version()},
     }
+
+
+def plain(settings: "DataclassInstance") -> dict[str, Any]:
+    """Settings as JSON: what is no JSON by itself becomes its fields or its text."""
+    return dict(json.loads(json.dumps(asdict(settings), default=_json)))
 
 
 def read_about(out: Path, command: str) -> dict[str, Any] | None:
@@ -54,6 +65,10 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def now() -> str:
     """The time in UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _json(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:

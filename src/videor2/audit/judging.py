@@ -7,8 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,9 +22,9 @@ from videor2.judges.pool import JudgePool
 from videor2.judges.rules import conclude
 from videor2.judges.verdicts import Comparison
 from videor2.progress import Progress
-from videor2.records import Record, aligned, iterate_records, judged, right_alike, write_records
+from videor2.records import RULES, Record, aligned, interval, iterate_records, judged, write_records
 from videor2.scores.agreement import cohens_kappa
-from videor2.scores.consistency import Consistency, Unjudged
+from videor2.scores.consistency import Consistency, Unjudged, right_alike
 from videor2.scores.grounding import vas
 from videor2.scores.score import Score
 from videor2.summary import verdict
@@ -35,13 +34,19 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+Kind = Callable[[Sequence[Record], Progress], Coroutine[Any, Any, None]]
+"""A kind of question, put to a chunk of records."""
+
 CHUNK_PER_PLACE: Final = 16
 """Records in memory for each request that may run: at a chunk's end places stand empty for one reply in 16."""
 ALIGNED_CHUNK: Final = 512
 
 
 class Judging:
-    """What is still to be done to records that were scored by rules."""
+    """What is still to be done to records that were scored by rules.
+
+    Raises `InputError` for a judge that there is none of, or a broken cache.
+    """
 
     def __init__(self, settings: AuditSettings, out: Path) -> None:
         if not 1 <= len(settings.judges) <= 2:
@@ -83,21 +88,23 @@ class Judging:
         if not (self.asks or timed or len(self._pools) == 2):
             source.replace(target)
             return None
-        kinds = max(1, len(self._kinds()))
+        kinds = self._kinds()
         title = "asking the judge" if self.asks else "comparing claims with events"
-        with Progress(title, total=total * kinds, unit="questions" if self.asks else "responses") as progress:
-            write_records(target, aligned(self._finished(iterate_records(source), progress)))
+        with Progress(
+            title, total=total * max(1, len(kinds)), unit="questions" if self.asks else "responses"
+        ) as progress:
+            write_records(target, aligned(self._finished(iterate_records(source), kinds, progress)))
         source.unlink()
         if self._cache is not None:
             self._cache.close()
         self._tell()
         return self._agreement()
 
-    def _kinds(self) -> list[Callable[[Sequence[Record], Progress], Coroutine[Any, Any, None]]]:
+    def _kinds(self) -> list[Kind]:
         """What is asked of each record, in turn."""
-        kinds: list[Callable[[Sequence[Record], Progress], Coroutine[Any, Any, None]]] = []
+        kinds: list[Kind] = []
         if self.first.judge is not conclude:
-            kinds.append(partial(self._conclude, pool=self.first))
+            kinds.append(self._conclude)
             if self.settings.vas:
                 kinds.append(self._rate)
             if self.settings.model_claims:
@@ -106,9 +113,8 @@ class Judging:
             kinds.append(self._second)
         return kinds
 
-    def _finished(self, records: Iterator[Record], progress: Progress) -> Iterator[Record]:
+    def _finished(self, records: Iterator[Record], kinds: Sequence[Kind], progress: Progress) -> Iterator[Record]:
         size = CHUNK_PER_PLACE * self.settings.concurrency if self.asks else ALIGNED_CHUNK
-        kinds = self._kinds()
         with asyncio.Runner() as runner:
             while chunk := list(islice(records, size)):
                 for kind in kinds:
@@ -117,12 +123,12 @@ class Judging:
                     progress.advance(len(chunk))
                 yield from chunk
 
-    async def _conclude(self, chunk: Sequence[Record], progress: Progress, *, pool: JudgePool) -> None:
+    async def _conclude(self, chunk: Sequence[Record], progress: Progress) -> None:
         """Put a model's conclusions in the place of the rules' ones; a cascade keeps those that the rules found."""
         todo = [record for record in chunk if _answered(record)]
-        if isinstance(pool.judge, Cascade):
+        if isinstance(self.first.judge, Cascade):
             todo = [record for record in todo if record["scores"]["consistency"]["how"] == "undetermined"]
-        for record, found, judge in await self._conclusions(todo, pool, progress, len(chunk)):
+        for record, found, judge in await self._conclusions(todo, self.first, progress, len(chunk)):
             record["scores"]["consistency"] = judged(found, judge)
             record["scores"]["tac_paper"] = right_alike(
                 found, record["answer"], record["kind"], record["options"]
@@ -137,32 +143,34 @@ class Judging:
         found = []
         for record, one in zip(todo, unjudged, strict=True):
             conclusion = next(conclusions) if one.request else None
-            judge = judged_by(pool.judge, conclusion) if conclusion else "rules"
+            judge = judged_by(pool.judge, conclusion) if conclusion else RULES
             found.append((record, one.judged(conclusion), judge))
-        await self._compare_texts(found, pool)
+        await self._compare_texts(found, unjudged, pool)
         return found
 
-    async def _compare_texts(self, found: list[tuple[Record, Consistency, str]], pool: JudgePool) -> None:
+    async def _compare_texts(
+        self, found: list[tuple[Record, Consistency, str]], unjudged: Sequence[Unjudged], pool: JudgePool
+    ) -> None:
         """Free texts that agree in part: let the model say whether they say the same."""
         open_rows = [i for i, (_, one, _) in enumerate(found) if _texts_in_part(one)]
         if not open_rows or pool.judge is conclude:
             return
         requests = []
         for i in open_rows:
-            record, unjudged = found[i][0], _unjudged(found[i][0])
-            think = unjudged.request.think if unjudged.request else ""
-            requests.append(Comparison(think, unjudged.given, record["question"] or None, tuple(record["options"])))
+            record, one = found[i][0], unjudged[i]
+            think = one.request.think if one.request else ""
+            requests.append(Comparison(think, one.given, record["question"] or None, tuple(record["options"])))
         pool.deadline_s = self._remaining_s()
         for i, reply in zip(open_rows, await pool.compare_all(requests), strict=True):
-            record, one, _ = found[i]
-            said = f"concludes {one.conclusion.value}, answers {one.answer}"
+            record, compared, _ = found[i]
+            said = f"concludes {compared.conclusion.value}, answers {compared.answer}"
             if reply.same is None:
                 score = Score.error(reply.error)
             elif reply.same == "undetermined":
                 continue
             else:
                 score = Score.ok(float(reply.same == "yes"), f"{said}: the judge compared the texts")
-            found[i] = (record, Consistency(one.conclusion, one.answer, score), judged_by(pool.judge, _BY_MODEL))
+            found[i] = (record, replace(compared, score=score), judged_by(pool.judge, _BY_MODEL))
 
     async def _rate(self, chunk: Sequence[Record], progress: Progress) -> None:
         """Add the rating of the visual evidence."""
@@ -181,9 +189,7 @@ class Judging:
             if reply.claims is None:
                 record["scores"]["alignment_f1"] = Score.error(reply.error).row()
                 continue
-            record["claims"] = [
-                {"start_s": claim.start_s, "end_s": claim.end_s, "sentence": claim.sentence} for claim in reply.claims
-            ]
+            record["claims"] = [interval(claim) for claim in reply.claims]
 
     async def _second(self, chunk: Sequence[Record], progress: Progress) -> None:
         """Ask the second judge for its own verdict, and note both."""
@@ -241,11 +247,6 @@ class Judging:
 
 
 _BY_MODEL: Final = Conclusion(None, "judge")
-
-
-def open_judging(settings: AuditSettings, out: Path) -> Judging:
-    """The judges of an audit. Raises `InputError` for a judge that there is none of, or a broken cache."""
-    return Judging(settings, out)
 
 
 def _answered(record: Record) -> bool:

@@ -1,15 +1,13 @@
 """The whole of an audit: read logs, score them, ask the judge, sum up, report."""
 
-import json
 import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from videor2.audit.judging import open_judging
+from videor2.audit.judging import Judging
 from videor2.audit.scoring import SHOWN_IDS, LogFacts, Source, score_logs
 from videor2.audit.settings import AuditSettings
 from videor2.benchmarks.paper import published_beside
@@ -19,7 +17,7 @@ from videor2.judges.prompts import PROMPT_VERSIONS
 from videor2.progress import Progress
 from videor2.records import iterate_records
 from videor2.report import write_report
-from videor2.rundir import about, now, read_about, write_json
+from videor2.rundir import about, now, plain, read_about, write_json
 from videor2.summary import benchmarks_of, summarise_runs
 
 log = logging.getLogger(__name__)
@@ -36,11 +34,12 @@ def audit(paths: Sequence[str | Path], out: Path, settings: AuditSettings | None
     """
     settings = settings or AuditSettings()
     read_about(out, COMMAND)
-    facts = about(COMMAND, _plain(settings, paths), seed=settings.seed, packages=("numpy", "rapidfuzz"))
+    asked = {"logs": [str(path) for path in paths]} | plain(settings) | {"prompts": PROMPT_VERSIONS}
+    facts = about(COMMAND, asked, seed=settings.seed, packages=("numpy", "rapidfuzz"))
     annotations = Annotations.load(settings.annotations, key=settings.join_key) if settings.annotations else None
     sources, problems = _open_sources(paths, settings)
     out.mkdir(parents=True, exist_ok=True)
-    judging = open_judging(settings, out)
+    judging = Judging(settings, out)
     rules, records = out / "by_rules.part", out / "records.jsonl"
     with Progress("scoring by rules", unit="responses") as progress, rules.open("wb") as file:
         logs, bad = score_logs(
@@ -131,9 +130,3 @@ def _log_row(fact: LogFacts, *, annotated: bool) -> dict[str, Any]:
     if annotated:
         row["joined"] = fact.joined.total()
     return row | ({"problem": fact.problem} if fact.problem else {})
-
-
-def _plain(settings: AuditSettings, paths: Sequence[str | Path]) -> dict[str, Any]:
-    """The settings as JSON, with the versions of the prompts that a model judge reads."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(settings), default=str))
-    return {"logs": [str(path) for path in paths]} | plain | {"prompts": PROMPT_VERSIONS}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from videor2.errors import InputError
 from videor2.models import tiny
+from videor2.video.store import VideoConfig
 
 if TYPE_CHECKING:
     import torch
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 TINY = Path(str(files("videor2") / "models" / "checkpoint"))
 """The fine-tuned tiny model that ships with the package."""
+TINY_VIDEO = VideoConfig(fps=2.0, max_frames=20, max_pixels=32 * 32, timestamps=False)
+"""What it was trained on."""
 
 
 def load_model(

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from videor2.errors import InputError
 from videor2.models.backend import Answered, Backend, Decoding, Question
-from videor2.models.sharding import grouped, process_rank
+from videor2.models.sharding import grouped
+from videor2.processes import process_rank
 from videor2.video.store import ClipStore, VideoConfig
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """Which questions about videos belong together, and which process answers them."""
 
-import os
 from collections.abc import Sequence
 
 from videor2.models.backend import Question
@@ -36,8 +35,3 @@ def shard(questions: Sequence[Question], rank: int, world: int) -> list[int]:
         if least == rank:
             mine += group
     return sorted(mine)
-
-
-def process_rank() -> tuple[int, int]:
-    """Which process this is, and of how many, as torchrun and accelerate say: RANK and WORLD_SIZE."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from videor2.report.run import Run
+from videor2.report.run import Run, to_part
 
 Pairs = list[tuple[str, Any]]
 
@@ -54,8 +54,8 @@ def circumstances(info: Mapping[str, Any]) -> list[str]:
 
 def described(info: Mapping[str, Any], summary: Mapping[str, Any]) -> tuple[Pairs, Pairs, Pairs]:
     """For the end of the page: what the run was (with versions), its settings, its time by stage."""
-    seconds = _mapping(summary, "seconds") or _mapping(info, "seconds")
-    return _flat(_about(info)), _flat(_mapping(info, "settings")), [(stage, took(s)) for stage, s in _flat(seconds)]
+    seconds = to_part(summary, "seconds") or to_part(info, "seconds")
+    return _flat(_about(info)), _flat(to_part(info, "settings")), [(stage, took(s)) for stage, s in _flat(seconds)]
 
 
 def _about(info: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _about(info: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("started", "finished"):
         moment = _moment(kept[key])
         kept[key] = moment.isoformat(sep=" ", timespec="seconds") if moment else kept[key]
-    return {key: value for key, value in kept.items() if value is not None} | _mapping(info, "versions")
+    return {key: value for key, value in kept.items() if value is not None} | dict(to_part(info, "versions"))
 
 
 def _moment(value: Any) -> datetime | None:
@@ -75,11 +75,6 @@ def _moment(value: Any) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         return None
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
-
-
-def _mapping(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = fields.get(key)
-    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def _flat(fields: Mapping[str, Any], prefix: str = "") -> Pairs:

@@ -9,7 +9,7 @@ from videor2.benchmarks.paper import published_beside
 from videor2.report import charts
 from videor2.report.about import circumstances, described, heading, names
 from videor2.report.heatmap import heat_maps
-from videor2.report.run import Estimate, read_object, to_estimates, to_number
+from videor2.report.run import Estimate, read_object, to_estimates, to_number, to_part
 from videor2.report.tables import NAMES, Cell, Table, cell, interval, percent, signed
 
 VERDICTS: Final = ("consistent", "inconsistent", "undetermined", "no reasoning", "no answer", "error")
@@ -66,7 +66,7 @@ class Audit:
     @property
     def runs(self) -> dict[str, Mapping[str, Any]]:
         """The summaries of the runs, by their names on the page."""
-        return {self.labels[name]: _part(self.summary["runs"], name) for name in self.labels}
+        return {self.labels[name]: to_part(self.summary["runs"], name) for name in self.labels}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,9 @@ def read_audits(folders: Sequence[Path]) -> list[Audit]:
 def audit_context(audits: Sequence[Audit], *, compare_paper: bool = False) -> dict[str, Any]:
     """What the template shows above and below the samples; with `compare_paper`, published rows beside ours."""
     runs = {name: run for audit in audits for name, run in audit.runs.items()}
-    paper: dict[str, Any] = {model: part for audit in audits for model, part in _part(audit.summary, "paper").items()}
+    paper: dict[str, Any] = {model: part for audit in audits for model, part in to_part(audit.summary, "paper").items()}
     if compare_paper:
-        paper = published_beside({name for run in runs.values() for name in _part(run, "by_benchmark")})
+        paper = published_beside({name for run in runs.values() for name in to_part(run, "by_benchmark")})
     called = names([audit.folder for audit in audits])
     return {
         "heading": f"{len(audits)} audits side by side"
@@ -126,7 +126,7 @@ def audit_context(audits: Sequence[Audit], *, compare_paper: bool = False) -> di
         "published": bool(paper),
         "by_task": tasks(runs),
         "comparisons": comparisons(audits),
-        "agreements": [a for audit in audits if (a := agreement(_part(audit.summary, "agreement")))],
+        "agreements": [a for audit in audits if (a := agreement(to_part(audit.summary, "agreement")))],
         "logs": [row for audit in audits for row in _rows(audit.summary, "logs")],
         "bad_rows": [row for audit in audits for row in _rows(audit.summary, "bad_rows")],
         "runs": [(name, *described(a.info, a.summary)) for name, a in zip(called, audits, strict=True)],
@@ -137,7 +137,7 @@ def audit_context(audits: Sequence[Audit], *, compare_paper: bool = False) -> di
 
 def headline(runs: Mapping[str, Mapping[str, Any]]) -> Table:
     """A row for each run, a column for each metric that any of them has."""
-    metrics = {name: to_estimates(_part(run, "metrics")) for name, run in runs.items()}
+    metrics = {name: to_estimates(to_part(run, "metrics")) for name, run in runs.items()}
     columns = [name for name in METRICS if any(name in part for part in metrics.values())]
     rows = [(name, [cell(part.get(column)) for column in columns]) for name, part in metrics.items()]
     return Table("", [(NAMES.get(column, column), "") for column in columns], rows)
@@ -146,19 +146,19 @@ def headline(runs: Mapping[str, Mapping[str, Any]]) -> Table:
 def counts(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Verdicts, states, length and judges of each run, as counts that lead to their samples."""
     parts = {
-        "verdict": _columns([_part(run, "consistency") for run in runs.values()], VERDICTS),
-        "state": _columns([_part(run, "states") for run in runs.values()], tuple(STATES)),
+        "verdict": _columns([to_part(run, "consistency") for run in runs.values()], VERDICTS),
+        "state": _columns([to_part(run, "states") for run in runs.values()], tuple(STATES)),
     }
     rows = []
     for name, run in runs.items():
         n = _whole(run, "n")
         cells = {
-            facet: [_count(_part(run, key).get(value), n, facet, value, name) for value in parts[facet]]
+            facet: [_count(to_part(run, key).get(value), n, facet, value, name) for value in parts[facet]]
             for facet, key in (("verdict", "consistency"), ("state", "states"))
         }
-        judged = _part(run, "judged_by")
+        judged = to_part(run, "judged_by")
         judges = [f"{judge} ({count:,})" if len(judged) > 1 else str(judge) for judge, count in judged.items()]
-        words = {key: to_number(_part(run, "words").get(key)) for key in ("mean", "median", "p95")}
+        words = {key: to_number(to_part(run, "words").get(key)) for key in ("mean", "median", "p95")}
         rows.append({"name": name, "n": n, "duplicates": _whole(run, "duplicates"), **cells, "words": words,
                      "judges": judges})  # fmt: skip
     return {"verdicts": parts["verdict"], "states": [STATES.get(s, s) for s in parts["state"]], "rows": rows}
@@ -178,9 +178,9 @@ def tasks(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     """A row for each benchmark's task, and for each metric a column for each run; None where there are no tasks."""
     found: dict[tuple[str, str], dict[str, tuple[int, Mapping[str, Estimate]]]] = {}
     for name, run in runs.items():
-        for benchmark, part in _part(run, "by_benchmark").items():
-            for task, fields in _part(part, "by_task").items():
-                estimates = to_estimates(_part(fields, "metrics"))
+        for benchmark, part in to_part(run, "by_benchmark").items():
+            for task, fields in to_part(part, "by_task").items():
+                estimates = to_estimates(to_part(fields, "metrics"))
                 found.setdefault((benchmark, task), {})[name] = (_whole(fields, "n"), estimates)
     if not found:
         return None
@@ -206,7 +206,7 @@ def comparisons(audits: Sequence[Audit]) -> Table | None:
     """Pairs of runs on the questions that both answered: a row for each pair, differences in points."""
     parts = [
         (f"{audit.labels.get(str(row.get('b')), row.get('b'))} − {audit.labels.get(str(row.get('a')), row.get('a'))}",
-         _whole(row, "n"), _part(row, "metrics"))
+         _whole(row, "n"), to_part(row, "metrics"))
         for audit in audits
         for row in _rows(audit.summary, "comparisons")
     ]  # fmt: skip
@@ -251,7 +251,7 @@ def agreement(fields: Mapping[str, Any]) -> Agreement | None:
 
 def _facts(audit: Audit) -> list[str]:
     n, runs = audit.summary.get("n"), audit.runs
-    benchmarks = {name for run in runs.values() for name in _part(run, "by_benchmark") if name}
+    benchmarks = {name for run in runs.values() for name in to_part(run, "by_benchmark") if name}
     logs = _rows(audit.summary, "logs")
     parts = [
         f"{n:,} responses" if isinstance(n, int) else "",
@@ -261,11 +261,6 @@ def _facts(audit: Audit) -> list[str]:
         *circumstances(audit.info),
     ]
     return [part for part in parts if part]
-
-
-def _part(fields: Any, key: str) -> Mapping[str, Any]:
-    found = fields.get(key) if isinstance(fields, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
 
 
 def _rows(fields: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:

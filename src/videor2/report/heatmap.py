@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from videor2.benchmarks.names import GENERIC, REASONING
-from videor2.report.run import Estimate, to_estimates, to_number
+from videor2.report.run import Estimate, to_estimates, to_number, to_part
 from videor2.report.tables import NAMES, interval, percent
 
 STEPS: Final = 9
@@ -59,7 +59,7 @@ def heat_maps(runs: Mapping[str, Mapping[str, Any]], paper: Mapping[str, Any]) -
 
     runs: the summaries of the runs by name. paper: `{model: {benchmark: {metric: percent}}}`.
     """
-    there = {name for run in runs.values() for name in _part(run, "by_benchmark") if name}
+    there = {name for run in runs.values() for name in to_part(run, "by_benchmark") if name}
     if not there or (len(there) == 1 and not paper):
         return []
     benchmarks = _in_order(there | {name for model in paper.values() for name in model})
@@ -155,18 +155,13 @@ def _in_order(names: set[str]) -> list[str]:
 
 def _measured(run: Mapping[str, Any], metric: str) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
     found = []
-    for part in (_part(run, "by_benchmark"), _part(run, "macro")):
-        estimates = {name: to_estimates(_part(fields, "metrics")) for name, fields in part.items()}
+    for part in (to_part(run, "by_benchmark"), to_part(run, "macro")):
+        estimates = {name: to_estimates(to_part(fields, "metrics")) for name, fields in part.items()}
         found.append({name: metrics[metric] for name, metrics in estimates.items() if metric in metrics})
     return found[0], found[1]
 
 
 def _published(model: Any, metric: str, benchmarks: Sequence[str]) -> dict[str, float]:
     """The published figures of a model as shares."""
-    figures = {name: to_number(_part(model, name).get(metric)) for name in benchmarks}
+    figures = {name: to_number(to_part(model, name).get(metric)) for name in benchmarks}
     return {name: value / 100 for name, value in figures.items() if value is not None}
-
-
-def _part(fields: Any, key: str) -> Mapping[str, Any]:
-    found = fields.get(key) if isinstance(fields, Mapping) else None
-    return found if isinstance(found, Mapping) else {}

@@ -221,10 +221,19 @@ def to_fields(text: bytes, where: str) -> dict[str, Any]:
 
 
 def _at(fields: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
-    found: Any = fields
     for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+        fields = to_part(fields, key)
+    return fields
+
+
+def to_mapping(value: Any) -> Mapping[str, Any]:
+    """An object of JSON; empty for anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def to_part(fields: Any, key: str) -> Mapping[str, Any]:
+    """The object under a key of an object; empty where there is none."""
+    return to_mapping(to_mapping(fields).get(key))
 
 
 def to_estimates(fields: Any) -> dict[str, Estimate]:

@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from videor2.report.clips import Library, sources
 from videor2.report.embedded import chunk, to_json
-from videor2.report.run import ReportError, to_fields, to_number
+from videor2.report.run import ReportError, to_fields, to_mapping, to_number
 from videor2.summary import verdict
 
 CHUNK: Final = 256
@@ -101,8 +101,8 @@ def _records(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
 
 
 def _add(columns: dict[str, list[Any]], fields: dict[str, Any], source: Source, which: int, codes: _Codes) -> None:
-    scores = _mapping(fields.get("scores"))
-    consistency = _mapping(scores.get("consistency"))
+    scores = to_mapping(fields.get("scores"))
+    consistency = to_mapping(scores.get("consistency"))
     model = str(fields.get("model") or "")
     coded = {
         "run": source.labels.get(model, model),
@@ -115,11 +115,7 @@ def _add(columns: dict[str, list[Any]], fields: dict[str, Any], source: Source, 
     for column, value in coded.items():
         columns[column].append(codes.of(column, value))
     columns["id"].append(str(fields["id"]))
-    columns["accuracy"].append(to_number(_mapping(scores.get("accuracy")).get("value")))
+    columns["accuracy"].append(to_number(to_mapping(scores.get("accuracy")).get("value")))
     columns["question"].append(" ".join(str(fields.get("question") or "")[: 2 * BEGINNING].split())[:BEGINNING])
     clip = fields.get("video")
     columns["clip"].append(codes.clips.setdefault((str(clip), which), len(codes.clips)) if clip else -1)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

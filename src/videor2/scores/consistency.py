@@ -28,6 +28,8 @@ SHORT_LENGTH, FORMULA_LENGTH, FUZZY_LENGTH = 4, 6, 8
 RETOLD_RATIO = 90.0
 RETOLD_SHARE = 0.65
 """Share of a long answer's words that the reasoning must have."""
+NO_REFERENCE = Score.abstain("no reference answer")
+
 MAX_DIFFERENT_WORDS = 6
 """Free texts longer than this are never called different: they may say the same in other words."""
 
@@ -229,7 +231,7 @@ def tac_paper(results: Iterable[Consistency], golds: Sequence[Value]) -> PaperTa
     options and low accuracy it is high for a model that thinks and answers at random. Raises ValueError for
     no rows or unequal lengths.
     """
-    rows = [(r.conclusion.value == gold, r.answer == gold) for r, gold in zip(results, golds, strict=True)]
+    rows = [_rightness(result, gold) for result, gold in zip(results, golds, strict=True)]
     if not rows:
         raise ValueError("tac_paper needs at least one row")
     n = len(rows)
@@ -242,6 +244,26 @@ def tac_paper(results: Iterable[Consistency], golds: Sequence[Value]) -> PaperTa
         answer_right_think_wrong=sum(answer and not think for think, answer in rows),
         answer_wrong_think_right=sum(think and not answer for think, answer in rows),
     )
+
+
+def right_alike(found: Consistency, right: str | None, kind: Kind, options: Sequence[str]) -> Score:
+    """One response's share in `tac_paper`: 1 where conclusion and answer are both right or both wrong.
+
+    What is undetermined counts as wrong there. Abstains where the right answer is not known; an error of the judge
+    stays one.
+    """
+    if right is None:
+        return NO_REFERENCE
+    if found.score.status == "error":
+        return found.score
+    think, answer = _rightness(found, read_value(right, kind=kind, options=options))
+    said = [f"{name} {'right' if is_right else 'wrong'}" for name, is_right in (("think", think), ("answer", answer))]
+    return Score.ok(float(think == answer), ", ".join(said))
+
+
+def _rightness(found: Consistency, gold: Value | None) -> tuple[bool, bool]:
+    """Whether the conclusion is the reference's value, and whether the answer is."""
+    return found.conclusion.value == gold, found.answer == gold
 
 
 def _compared(conclusion: Conclusion, answer: Value | None, given: str) -> Score:

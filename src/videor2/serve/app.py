@@ -80,8 +80,7 @@ def serve(
     import torch
     import uvicorn
 
-    from videor2.ask import TINY_VIDEO
-    from videor2.models.load import load_model
+    from videor2.models.load import TINY_VIDEO, load_model
     from videor2.serve.engine import Engine
 
     video = video or (TINY_VIDEO if model == "tiny" else VideoConfig())

@@ -6,6 +6,8 @@ torchrun and `accelerate launch` tell their processes by environment variables, 
 import os
 from typing import TYPE_CHECKING, Any
 
+from videor2.processes import process_rank
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -16,7 +18,7 @@ TRUE = ("1", "true", "yes", "on")
 
 def world_size() -> int:
     """The number of processes that train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return process_rank()[1]
 
 
 def is_sharded() -> bool:
