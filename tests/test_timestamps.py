@@ -630,10 +630,14 @@ def test_sentences_cover_all_but_white_space(text: str) -> None:
 )
 def test_time_is_linear_on_junk(junk: str) -> None:
     def seconds(length: int) -> float:
+        """The least of three: what else the process does at that moment, as collecting garbage, is not counted."""
         text = (junk * length)[:length]
-        started = time.process_time()
-        timestamps(text)
-        return time.process_time() - started
+        took = []
+        for _ in range(3):
+            started = time.process_time()
+            timestamps(text)
+            took.append(time.process_time() - started)
+        return min(took)
 
     seconds(1000)
     assert seconds(80_000) < 40 * max(seconds(8_000), 0.002)
